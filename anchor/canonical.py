@@ -1,9 +1,10 @@
 """Canonical JSON: the subset of RFC 8785 that the log and the records use.
 
-Objects with ASCII keys in code order, arrays, printable ASCII strings, integers below 2^53 in magnitude, booleans.
-No floats, no null, no duplicate keys, no white space. Bytes are lowercase hex strings; larger integers and
-fractions are decimal strings. What is hashed is stored and served as the bytes that were hashed: `decode` gives a
-value for reading and refuses every byte string that `encode` would not have produced.
+Objects with ASCII keys in code order, arrays, printable ASCII strings, integers below 2^53 in magnitude,
+booleans. No floats, no null, no duplicate keys, no white space. Bytes are lowercase hex strings; larger
+integers and fractions are decimal strings. What is hashed is stored and served as the bytes that were
+hashed: `decode` gives a value for reading and refuses every byte string that `encode` would not have
+produced.
 """
 
 import json
@@ -23,8 +24,8 @@ _dumps = json.JSONEncoder(ensure_ascii=True, allow_nan=False, sort_keys=True, se
 def encode(value: JSONValue) -> bytes:
     """Return the one canonical encoding of ``value``.
 
-    Raises MalformedError for floats, None, non-string keys, characters outside 0x20–0x7e and integers at or
-    beyond 2^53. Source: RFC 8785, restricted as the module says.
+    Raises MalformedError for floats, None, non-string keys, characters outside 0x20 to 0x7e and integers at
+    or beyond 2^53. Source: RFC 8785, restricted as the module says.
     """
     _check(value, "$")
     return _dumps(value).encode("ascii")
@@ -33,7 +34,8 @@ def encode(value: JSONValue) -> bytes:
 def decode(data: bytes, *, limit: int = 65_535, what: str = "canonical JSON") -> JSONValue:
     """Parse ``data`` of at most ``limit`` bytes, accepting only the canonical encoding.
 
-    Raises MalformedError, naming ``what``, for anything else (size first, then syntax, then canonical form).
+    Raises MalformedError, naming ``what``, for anything else (size first, then syntax, then canonical
+    form).
     """
     if len(data) > limit:
         raise MalformedError(f"{what}: {len(data)} bytes, at most {limit} are accepted")
