@@ -1,0 +1,26 @@
+"""Where the files beside the log lie in the public directory (PROTOCOL.md, sections 3, 5, 9 and 11)."""
+
+from anchor.tile import number_path
+
+SECRET_SIZE = 32
+VOID_SIZE = 8 + SECRET_SIZE
+
+
+def digest_path(seq: int) -> str:
+    """Return where the record digests of digest ``seq`` are: ``digests/x001/234.bin``."""
+    return f"digests/{number_path(seq)}.bin"
+
+
+def leaves_path(pool: str) -> str:
+    """Return where the slot leaves of a pool are, 32 bytes for each slot."""
+    return f"leaves/{pool}.bin"
+
+
+def voids_path(pool: str) -> str:
+    """Return where the opened voids of a closed pool are, ``u64(slot) || secret`` each."""
+    return f"voids/{pool}.bin"
+
+
+def game_path(digest: bytes) -> str:
+    """Return where the definition with this SHA-256 is."""
+    return f"games/{digest.hex()}.json"
