@@ -22,3 +22,6 @@ $(VENV)/.ready: requirements.txt pyproject.toml
 	@$(BIN)/uv pip install --quiet --python $(VENV) --require-hashes --requirement requirements.txt
 	@$(BIN)/uv pip install --quiet --python $(VENV) --no-deps --no-build-isolation --editable .
 	@touch $@
+
+protos: $(VENV)/.ready ## generate the gRPC modules from protos/
+	@$(BIN)/python tests/tools/generate_protos.py
