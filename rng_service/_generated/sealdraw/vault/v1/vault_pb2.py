@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dsealdraw/vault/v1/vault.proto\x12\x11sealdraw.vault.v1\"\x11\n\x0fGetStateRequest\"S\n\nReceiptKey\x12\x0e\n\x06key_id\x18\x01 \x01(\t\x12\x12\n\npublic_key\x18\x02 \x01(\x0c\x12\r\n\x05\x65poch\x18\x03 \x01(\x04\x12\x12\n\ncreated_us\x18\x04 \x01(\x03\"\xfa\x03\n\x10GetStateResponse\x12\x0e\n\x06origin\x18\x01 \x01(\t\x12\x10\n\x08log_vkey\x18\x02 \x01(\t\x12\x33\n\x0creceipt_keys\x18\x03 \x03(\x0b\x32\x1d.sealdraw.vault.v1.ReceiptKey\x12\x11\n\tkek_epoch\x18\x04 \x01(\x04\x12\x16\n\x0ekek_created_us\x18\x05 \x01(\x03\x12\x15\n\rdrbg_instance\x18\x06 \x01(\t\x12\x12\n\ndrbg_epoch\x18\x07 \x01(\x04\x12\x17\n\x0f\x64rbg_created_us\x18\x08 \x01(\x03\x12\x18\n\x10journal_sequence\x18\t \x01(\x04\x12\x14\n\x0cjournal_head\x18\n \x01(\x0c\x12\x17\n\x0f\x63heckpoint_size\x18\x0b \x01(\x04\x12\x17\n\x0f\x63heckpoint_root\x18\x0c \x01(\x0c\x12+\n\x05pools\x18\r \x03(\x0b\x32\x1c.sealdraw.vault.v1.PoolState\x12\x45\n\thardening\x18\x0e \x03(\x0b\x32\x32.sealdraw.vault.v1.GetStateResponse.HardeningEntry\x12\x18\n\x10refused_bindings\x18\x0f \x01(\x04\x1a\x30\n\x0eHardeningEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"}\n\tPoolState\x12\x0f\n\x07pool_id\x18\x01 \x01(\t\x12\x0c\n\x04size\x18\x02 \x01(\x04\x12\r\n\x05state\x18\x03 \x01(\t\x12\r\n\x05\x64rawn\x18\x04 \x01(\x04\x12\x10\n\x08ticketed\x18\x05 \x01(\x04\x12\x0e\n\x06voided\x18\x06 \x01(\x04\x12\x11\n\tslot_root\x18\x07 \x01(\x0c\">\n\x0fSealPoolRequest\x12\x0f\n\x07pool_id\x18\x01 \x01(\t\x12\x0c\n\x04size\x18\x02 \x01(\x04\x12\x0c\n\x04kind\x18\x03 \x01(\t\"s\n\x10SealPoolResponse\x12\x0e\n\x06leaves\x18\x01 \x01(\x0c\x12\x11\n\tslot_root\x18\x02 \x01(\x0c\x12\x15\n\rdrbg_instance\x18\x03 \x01(\t\x12\x12\n\ndrbg_epoch\x18\x04 \x01(\x04\x12\x11\n\tkek_epoch\x18\x05 \x01(\x04\"\x7f\n\x13\x41\x63tivatePoolRequest\x12\x0f\n\x07pool_id\x18\x01 \x01(\t\x12\x14\n\x0c\x63ommit_entry\x18\x02 \x01(\x0c\x12\x14\n\x0c\x63ommit_index\x18\x03 \x01(\x04\x12\x12\n\ncheckpoint\x18\x04 \x01(\x0c\x12\x17\n\x0finclusion_proof\x18\x05 \x03(\x0c\"\x16\n\x14\x41\x63tivatePoolResponse\"\x8b\x01\n\x07Opening\x12\x0f\n\x07pool_id\x18\x01 \x01(\t\x12\x0c\n\x04slot\x18\x02 \x01(\x04\x12\r\n\x05\x63ount\x18\x03 \x01(\r\x12)\n\x04kind\x18\x04 \x01(\x0e\x32\x1b.sealdraw.vault.v1.SlotKind\x12\x0f\n\x07\x62inding\x18\x05 \x01(\x0c\x12\x16\n\x0eticket_binding\x18\x06 \x01(\x0c\"c\n\x10OpenGroupRequest\x12,\n\x08openings\x18\x01 \x03(\x0b\x32\x1a.sealdraw.vault.v1.Opening\x12\x13\n\x0b\x61\x63\x63\x65ptances\x18\x02 \x03(\x0c\x12\x0c\n\x04sign\x18\x03 \x01(\x08\".\n\nOpenResult\x12\x0f\n\x07secrets\x18\x01 \x01(\x0c\x12\x0f\n\x07refused\x18\x02 \x01(\t\"\x96\x01\n\x11OpenGroupResponse\x12.\n\x07results\x18\x01 \x03(\x0b\x32\x1d.sealdraw.vault.v1.OpenResult\x12\x11\n\tsignature\x18\x02 \x01(\x0c\x12\x0e\n\x06key_id\x18\x03 \x01(\t\x12\x18\n\x10journal_sequence\x18\x04 \x01(\x04\x12\x14\n\x0cjournal_head\x18\x05 \x01(\x0c\"\"\n\x0fVoidPoolRequest\x12\x0f\n\x07pool_id\x18\x01 \x01(\t\"$\n\x10VoidPoolResponse\x12\x10\n\x08pool_key\x18\x01 \x01(\x0c\"#\n\x10\x45rasePoolRequest\x12\x0f\n\x07pool_id\x18\x01 \x01(\t\"6\n\x11\x45rasePoolResponse\x12\x11\n\tsignature\x18\x01 \x01(\x0c\x12\x0e\n\x06key_id\x18\x02 \x01(\t\",\n\x12ReadJournalRequest\x12\x16\n\x0e\x61\x66ter_sequence\x18\x01 \x01(\x04\"g\n\x13ReadJournalResponse\x12\x10\n\x08sequence\x18\x01 \x01(\x04\x12\x0c\n\x04head\x18\x02 \x01(\x0c\x12\x30\n\x07\x65ntries\x18\x03 \x03(\x0b\x32\x1f.sealdraw.vault.v1.JournalEntry\"}\n\x0cJournalEntry\x12\x0f\n\x07pool_id\x18\x01 \x01(\t\x12\x0c\n\x04slot\x18\x02 \x01(\x04\x12\r\n\x05\x63ount\x18\x03 \x01(\r\x12)\n\x04kind\x18\x04 \x01(\x0e\x32\x1b.sealdraw.vault.v1.SlotKind\x12\x14\n\x0c\x62inding_hash\x18\x05 \x01(\x0c\"`\n\x15SignCheckpointRequest\x12\x0c\n\x04size\x18\x01 \x01(\x04\x12\x0c\n\x04root\x18\x02 \x01(\x0c\x12\x19\n\x11\x63onsistency_proof\x18\x03 \x03(\x0c\x12\x10\n\x08old_size\x18\x04 \x01(\x04\",\n\x16SignCheckpointResponse\x12\x12\n\ncheckpoint\x18\x01 \x01(\x0c\"<\n\x10RotateKeyRequest\x12(\n\x04kind\x18\x01 \x01(\x0e\x32\x1a.sealdraw.vault.v1.KeyKind\"m\n\x11RotateKeyResponse\x12\r\n\x05\x65poch\x18\x01 \x01(\x04\x12\x15\n\rdrbg_instance\x18\x02 \x01(\t\x12\x32\n\x0breceipt_key\x18\x03 \x01(\x0b\x32\x1d.sealdraw.vault.v1.ReceiptKey*c\n\x08SlotKind\x12\x19\n\x15SLOT_KIND_UNSPECIFIED\x10\x00\x12\x12\n\x0eSLOT_KIND_DRAW\x10\x01\x12\x14\n\x10SLOT_KIND_TICKET\x10\x02\x12\x12\n\x0eSLOT_KIND_VOID\x10\x03*^\n\x07KeyKind\x12\x18\n\x14KEY_KIND_UNSPECIFIED\x10\x00\x12\x10\n\x0cKEY_KIND_KEK\x10\x01\x12\x11\n\rKEY_KIND_DRBG\x10\x02\x12\x14\n\x10KEY_KIND_RECEIPT\x10\x03\x32\xbf\x06\n\x0cVaultService\x12S\n\x08GetState\x12\".sealdraw.vault.v1.GetStateRequest\x1a#.sealdraw.vault.v1.GetStateResponse\x12U\n\x08SealPool\x12\".sealdraw.vault.v1.SealPoolRequest\x1a#.sealdraw.vault.v1.SealPoolResponse0\x01\x12_\n\x0c\x41\x63tivatePool\x12&.sealdraw.vault.v1.ActivatePoolRequest\x1a\'.sealdraw.vault.v1.ActivatePoolResponse\x12V\n\tOpenGroup\x12#.sealdraw.vault.v1.OpenGroupRequest\x1a$.sealdraw.vault.v1.OpenGroupResponse\x12S\n\x08VoidPool\x12\".sealdraw.vault.v1.VoidPoolRequest\x1a#.sealdraw.vault.v1.VoidPoolResponse\x12V\n\tErasePool\x12#.sealdraw.vault.v1.ErasePoolRequest\x1a$.sealdraw.vault.v1.ErasePoolResponse\x12^\n\x0bReadJournal\x12%.sealdraw.vault.v1.ReadJournalRequest\x1a&.sealdraw.vault.v1.ReadJournalResponse0\x01\x12\x65\n\x0eSignCheckpoint\x12(.sealdraw.vault.v1.SignCheckpointRequest\x1a).sealdraw.vault.v1.SignCheckpointResponse\x12V\n\tRotateKey\x12#.sealdraw.vault.v1.RotateKeyRequest\x1a$.sealdraw.vault.v1.RotateKeyResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dsealdraw/vault/v1/vault.proto\x12\x11sealdraw.vault.v1\"\x11\n\x0fGetStateRequest\"S\n\nReceiptKey\x12\x0e\n\x06key_id\x18\x01 \x01(\t\x12\x12\n\npublic_key\x18\x02 \x01(\x0c\x12\r\n\x05\x65poch\x18\x03 \x01(\x04\x12\x12\n\ncreated_us\x18\x04 \x01(\x03\"\xfa\x03\n\x10GetStateResponse\x12\x0e\n\x06origin\x18\x01 \x01(\t\x12\x10\n\x08log_vkey\x18\x02 \x01(\t\x12\x33\n\x0creceipt_keys\x18\x03 \x03(\x0b\x32\x1d.sealdraw.vault.v1.ReceiptKey\x12\x11\n\tkek_epoch\x18\x04 \x01(\x04\x12\x16\n\x0ekek_created_us\x18\x05 \x01(\x03\x12\x15\n\rdrbg_instance\x18\x06 \x01(\t\x12\x12\n\ndrbg_epoch\x18\x07 \x01(\x04\x12\x17\n\x0f\x64rbg_created_us\x18\x08 \x01(\x03\x12\x18\n\x10journal_sequence\x18\t \x01(\x04\x12\x14\n\x0cjournal_head\x18\n \x01(\x0c\x12\x17\n\x0f\x63heckpoint_size\x18\x0b \x01(\x04\x12\x17\n\x0f\x63heckpoint_root\x18\x0c \x01(\x0c\x12+\n\x05pools\x18\r \x03(\x0b\x32\x1c.sealdraw.vault.v1.PoolState\x12\x45\n\thardening\x18\x0e \x03(\x0b\x32\x32.sealdraw.vault.v1.GetStateResponse.HardeningEntry\x12\x18\n\x10refused_bindings\x18\x0f \x01(\x04\x1a\x30\n\x0eHardeningEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"}\n\tPoolState\x12\x0f\n\x07pool_id\x18\x01 \x01(\t\x12\x0c\n\x04size\x18\x02 \x01(\x04\x12\r\n\x05state\x18\x03 \x01(\t\x12\r\n\x05\x64rawn\x18\x04 \x01(\x04\x12\x10\n\x08ticketed\x18\x05 \x01(\x04\x12\x0e\n\x06voided\x18\x06 \x01(\x04\x12\x11\n\tslot_root\x18\x07 \x01(\x0c\">\n\x0fSealPoolRequest\x12\x0f\n\x07pool_id\x18\x01 \x01(\t\x12\x0c\n\x04size\x18\x02 \x01(\x04\x12\x0c\n\x04kind\x18\x03 \x01(\t\"s\n\x10SealPoolResponse\x12\x0e\n\x06leaves\x18\x01 \x01(\x0c\x12\x11\n\tslot_root\x18\x02 \x01(\x0c\x12\x15\n\rdrbg_instance\x18\x03 \x01(\t\x12\x12\n\ndrbg_epoch\x18\x04 \x01(\x04\x12\x11\n\tkek_epoch\x18\x05 \x01(\x04\"\x7f\n\x13\x41\x63tivatePoolRequest\x12\x0f\n\x07pool_id\x18\x01 \x01(\t\x12\x14\n\x0c\x63ommit_entry\x18\x02 \x01(\x0c\x12\x14\n\x0c\x63ommit_index\x18\x03 \x01(\x04\x12\x12\n\ncheckpoint\x18\x04 \x01(\x0c\x12\x17\n\x0finclusion_proof\x18\x05 \x03(\x0c\"\x16\n\x14\x41\x63tivatePoolResponse\"\x8b\x01\n\x07Opening\x12\x0f\n\x07pool_id\x18\x01 \x01(\t\x12\x0c\n\x04slot\x18\x02 \x01(\x04\x12\r\n\x05\x63ount\x18\x03 \x01(\r\x12)\n\x04kind\x18\x04 \x01(\x0e\x32\x1b.sealdraw.vault.v1.SlotKind\x12\x0f\n\x07\x62inding\x18\x05 \x01(\x0c\x12\x16\n\x0eticket_binding\x18\x06 \x01(\x0c\"s\n\x10OpenGroupRequest\x12,\n\x08openings\x18\x01 \x03(\x0b\x32\x1a.sealdraw.vault.v1.Opening\x12\x13\n\x0b\x61\x63\x63\x65ptances\x18\x02 \x03(\x0c\x12\x0c\n\x04sign\x18\x03 \x01(\x08\x12\x0e\n\x06key_id\x18\x04 \x01(\t\".\n\nOpenResult\x12\x0f\n\x07secrets\x18\x01 \x01(\x0c\x12\x0f\n\x07refused\x18\x02 \x01(\t\"\x96\x01\n\x11OpenGroupResponse\x12.\n\x07results\x18\x01 \x03(\x0b\x32\x1d.sealdraw.vault.v1.OpenResult\x12\x11\n\tsignature\x18\x02 \x01(\x0c\x12\x0e\n\x06key_id\x18\x03 \x01(\t\x12\x18\n\x10journal_sequence\x18\x04 \x01(\x04\x12\x14\n\x0cjournal_head\x18\x05 \x01(\x0c\"\"\n\x0fVoidPoolRequest\x12\x0f\n\x07pool_id\x18\x01 \x01(\t\"$\n\x10VoidPoolResponse\x12\x10\n\x08pool_key\x18\x01 \x01(\x0c\"#\n\x10\x45rasePoolRequest\x12\x0f\n\x07pool_id\x18\x01 \x01(\t\"6\n\x11\x45rasePoolResponse\x12\x11\n\tsignature\x18\x01 \x01(\x0c\x12\x0e\n\x06key_id\x18\x02 \x01(\t\",\n\x12ReadJournalRequest\x12\x16\n\x0e\x61\x66ter_sequence\x18\x01 \x01(\x04\"g\n\x13ReadJournalResponse\x12\x10\n\x08sequence\x18\x01 \x01(\x04\x12\x0c\n\x04head\x18\x02 \x01(\x0c\x12\x30\n\x07\x65ntries\x18\x03 \x03(\x0b\x32\x1f.sealdraw.vault.v1.JournalEntry\"}\n\x0cJournalEntry\x12\x0f\n\x07pool_id\x18\x01 \x01(\t\x12\x0c\n\x04slot\x18\x02 \x01(\x04\x12\r\n\x05\x63ount\x18\x03 \x01(\r\x12)\n\x04kind\x18\x04 \x01(\x0e\x32\x1b.sealdraw.vault.v1.SlotKind\x12\x14\n\x0c\x62inding_hash\x18\x05 \x01(\x0c\"`\n\x15SignCheckpointRequest\x12\x0c\n\x04size\x18\x01 \x01(\x04\x12\x0c\n\x04root\x18\x02 \x01(\x0c\x12\x19\n\x11\x63onsistency_proof\x18\x03 \x03(\x0c\x12\x10\n\x08old_size\x18\x04 \x01(\x04\",\n\x16SignCheckpointResponse\x12\x12\n\ncheckpoint\x18\x01 \x01(\x0c\"<\n\x10RotateKeyRequest\x12(\n\x04kind\x18\x01 \x01(\x0e\x32\x1a.sealdraw.vault.v1.KeyKind\"m\n\x11RotateKeyResponse\x12\r\n\x05\x65poch\x18\x01 \x01(\x04\x12\x15\n\rdrbg_instance\x18\x02 \x01(\t\x12\x32\n\x0breceipt_key\x18\x03 \x01(\x0b\x32\x1d.sealdraw.vault.v1.ReceiptKey*c\n\x08SlotKind\x12\x19\n\x15SLOT_KIND_UNSPECIFIED\x10\x00\x12\x12\n\x0eSLOT_KIND_DRAW\x10\x01\x12\x14\n\x10SLOT_KIND_TICKET\x10\x02\x12\x12\n\x0eSLOT_KIND_VOID\x10\x03*^\n\x07KeyKind\x12\x18\n\x14KEY_KIND_UNSPECIFIED\x10\x00\x12\x10\n\x0cKEY_KIND_KEK\x10\x01\x12\x11\n\rKEY_KIND_DRBG\x10\x02\x12\x14\n\x10KEY_KIND_RECEIPT\x10\x03\x32\xbf\x06\n\x0cVaultService\x12S\n\x08GetState\x12\".sealdraw.vault.v1.GetStateRequest\x1a#.sealdraw.vault.v1.GetStateResponse\x12U\n\x08SealPool\x12\".sealdraw.vault.v1.SealPoolRequest\x1a#.sealdraw.vault.v1.SealPoolResponse0\x01\x12_\n\x0c\x41\x63tivatePool\x12&.sealdraw.vault.v1.ActivatePoolRequest\x1a\'.sealdraw.vault.v1.ActivatePoolResponse\x12V\n\tOpenGroup\x12#.sealdraw.vault.v1.OpenGroupRequest\x1a$.sealdraw.vault.v1.OpenGroupResponse\x12S\n\x08VoidPool\x12\".sealdraw.vault.v1.VoidPoolRequest\x1a#.sealdraw.vault.v1.VoidPoolResponse\x12V\n\tErasePool\x12#.sealdraw.vault.v1.ErasePoolRequest\x1a$.sealdraw.vault.v1.ErasePoolResponse\x12^\n\x0bReadJournal\x12%.sealdraw.vault.v1.ReadJournalRequest\x1a&.sealdraw.vault.v1.ReadJournalResponse0\x01\x12\x65\n\x0eSignCheckpoint\x12(.sealdraw.vault.v1.SignCheckpointRequest\x1a).sealdraw.vault.v1.SignCheckpointResponse\x12V\n\tRotateKey\x12#.sealdraw.vault.v1.RotateKeyRequest\x1a$.sealdraw.vault.v1.RotateKeyResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -33,10 +33,10 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_GETSTATERESPONSE_HARDENINGENTRY']._loaded_options = None
   _globals['_GETSTATERESPONSE_HARDENINGENTRY']._serialized_options = b'8\001'
-  _globals['_SLOTKIND']._serialized_start=2332
-  _globals['_SLOTKIND']._serialized_end=2431
-  _globals['_KEYKIND']._serialized_start=2433
-  _globals['_KEYKIND']._serialized_end=2527
+  _globals['_SLOTKIND']._serialized_start=2348
+  _globals['_SLOTKIND']._serialized_end=2447
+  _globals['_KEYKIND']._serialized_start=2449
+  _globals['_KEYKIND']._serialized_end=2543
   _globals['_GETSTATEREQUEST']._serialized_start=52
   _globals['_GETSTATEREQUEST']._serialized_end=69
   _globals['_RECEIPTKEY']._serialized_start=71
@@ -58,33 +58,33 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_OPENING']._serialized_start=1127
   _globals['_OPENING']._serialized_end=1266
   _globals['_OPENGROUPREQUEST']._serialized_start=1268
-  _globals['_OPENGROUPREQUEST']._serialized_end=1367
-  _globals['_OPENRESULT']._serialized_start=1369
-  _globals['_OPENRESULT']._serialized_end=1415
-  _globals['_OPENGROUPRESPONSE']._serialized_start=1418
-  _globals['_OPENGROUPRESPONSE']._serialized_end=1568
-  _globals['_VOIDPOOLREQUEST']._serialized_start=1570
-  _globals['_VOIDPOOLREQUEST']._serialized_end=1604
-  _globals['_VOIDPOOLRESPONSE']._serialized_start=1606
-  _globals['_VOIDPOOLRESPONSE']._serialized_end=1642
-  _globals['_ERASEPOOLREQUEST']._serialized_start=1644
-  _globals['_ERASEPOOLREQUEST']._serialized_end=1679
-  _globals['_ERASEPOOLRESPONSE']._serialized_start=1681
-  _globals['_ERASEPOOLRESPONSE']._serialized_end=1735
-  _globals['_READJOURNALREQUEST']._serialized_start=1737
-  _globals['_READJOURNALREQUEST']._serialized_end=1781
-  _globals['_READJOURNALRESPONSE']._serialized_start=1783
-  _globals['_READJOURNALRESPONSE']._serialized_end=1886
-  _globals['_JOURNALENTRY']._serialized_start=1888
-  _globals['_JOURNALENTRY']._serialized_end=2013
-  _globals['_SIGNCHECKPOINTREQUEST']._serialized_start=2015
-  _globals['_SIGNCHECKPOINTREQUEST']._serialized_end=2111
-  _globals['_SIGNCHECKPOINTRESPONSE']._serialized_start=2113
-  _globals['_SIGNCHECKPOINTRESPONSE']._serialized_end=2157
-  _globals['_ROTATEKEYREQUEST']._serialized_start=2159
-  _globals['_ROTATEKEYREQUEST']._serialized_end=2219
-  _globals['_ROTATEKEYRESPONSE']._serialized_start=2221
-  _globals['_ROTATEKEYRESPONSE']._serialized_end=2330
-  _globals['_VAULTSERVICE']._serialized_start=2530
-  _globals['_VAULTSERVICE']._serialized_end=3361
+  _globals['_OPENGROUPREQUEST']._serialized_end=1383
+  _globals['_OPENRESULT']._serialized_start=1385
+  _globals['_OPENRESULT']._serialized_end=1431
+  _globals['_OPENGROUPRESPONSE']._serialized_start=1434
+  _globals['_OPENGROUPRESPONSE']._serialized_end=1584
+  _globals['_VOIDPOOLREQUEST']._serialized_start=1586
+  _globals['_VOIDPOOLREQUEST']._serialized_end=1620
+  _globals['_VOIDPOOLRESPONSE']._serialized_start=1622
+  _globals['_VOIDPOOLRESPONSE']._serialized_end=1658
+  _globals['_ERASEPOOLREQUEST']._serialized_start=1660
+  _globals['_ERASEPOOLREQUEST']._serialized_end=1695
+  _globals['_ERASEPOOLRESPONSE']._serialized_start=1697
+  _globals['_ERASEPOOLRESPONSE']._serialized_end=1751
+  _globals['_READJOURNALREQUEST']._serialized_start=1753
+  _globals['_READJOURNALREQUEST']._serialized_end=1797
+  _globals['_READJOURNALRESPONSE']._serialized_start=1799
+  _globals['_READJOURNALRESPONSE']._serialized_end=1902
+  _globals['_JOURNALENTRY']._serialized_start=1904
+  _globals['_JOURNALENTRY']._serialized_end=2029
+  _globals['_SIGNCHECKPOINTREQUEST']._serialized_start=2031
+  _globals['_SIGNCHECKPOINTREQUEST']._serialized_end=2127
+  _globals['_SIGNCHECKPOINTRESPONSE']._serialized_start=2129
+  _globals['_SIGNCHECKPOINTRESPONSE']._serialized_end=2173
+  _globals['_ROTATEKEYREQUEST']._serialized_start=2175
+  _globals['_ROTATEKEYREQUEST']._serialized_end=2235
+  _globals['_ROTATEKEYRESPONSE']._serialized_start=2237
+  _globals['_ROTATEKEYRESPONSE']._serialized_end=2346
+  _globals['_VAULTSERVICE']._serialized_start=2546
+  _globals['_VAULTSERVICE']._serialized_end=3377
 # @@protoc_insertion_point(module_scope)

@@ -403,8 +403,13 @@ class OpenGroupRequest(_message.Message):
     OPENINGS_FIELD_NUMBER: _builtins.int
     ACCEPTANCES_FIELD_NUMBER: _builtins.int
     SIGN_FIELD_NUMBER: _builtins.int
+    KEY_ID_FIELD_NUMBER: _builtins.int
     sign: _builtins.bool
     """False when only the secrets are wanted again (the sequencer's way)."""
+    key_id: _builtins.str
+    """The receipt key to sign with: the one that the ledger's group names, so that asking again after a rotation gives
+    the same signature. Empty means the current key.
+    """
     @_builtins.property
     def openings(self) -> _containers.RepeatedCompositeFieldContainer[Global___Opening]: ...
     @_builtins.property
@@ -417,10 +422,11 @@ class OpenGroupRequest(_message.Message):
         openings: _abc.Iterable[Global___Opening] | None = ...,
         acceptances: _abc.Iterable[_builtins.bytes] | None = ...,
         sign: _builtins.bool = ...,
+        key_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["acceptances", b"acceptances", "openings", b"openings", "sign", b"sign"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["acceptances", b"acceptances", "key_id", b"key_id", "openings", b"openings", "sign", b"sign"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
