@@ -1,0 +1,104 @@
+"""A game definition: declarative JSON, read strictly, identified by the digest of its canonical bytes."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from hashlib import sha256
+from pathlib import Path
+
+from anchor import canonical
+from anchor.errors import MalformedError
+from rng_service.games.errors import GameError
+from rng_service.games.models import MODELS, SettlementModel
+from rng_service.games.reading import Node, named_members, read_json
+from rng_service.games.steps import parse_steps
+from rng_service.outcome import Program, StepError, compile_program
+
+MAX_BYTES = 4 * 2**20
+MAX_PROGRAMS = 64
+PLAY_CLASSES = ("real", "free")
+
+
+@dataclass(frozen=True, slots=True)
+class GameProgram:
+    """One outcome definition of a game and how it is settled; a game's modes are programs."""
+
+    program_id: str
+    outcome: Program
+    model_name: str
+    model: SettlementModel = field(repr=False)
+    play_classes: tuple[str, ...] = PLAY_CLASSES
+
+
+@dataclass(frozen=True, slots=True)
+class GameDefinition:
+    """A parsed game. ``canonical`` are the bytes that ``digest`` (SHA-256, 32 bytes) was taken over."""
+
+    game: str
+    version: int
+    title: str
+    programs: Mapping[str, GameProgram]
+    canonical: bytes = field(repr=False)
+    digest: bytes
+
+    def program(self, program_id: str) -> GameProgram:
+        """Return one program; raises GameError, naming those there are, when it does not exist."""
+        found = self.programs.get(program_id)
+        if found is None:
+            known = ", ".join(sorted(self.programs))
+            raise GameError("$.programs", f"{self.game} has no program {program_id[:64]!r}; it has {known}")
+        return found
+
+
+def parse_game(data: bytes) -> GameDefinition:
+    """Parse a game definition of at most 4 MiB.
+
+    White space and key order are the author's; what is committed to are the canonical bytes
+    (`anchor.canonical`). Raises GameError with the path of the first field that does not hold. Source:
+    docs/games.md.
+    """
+    root = read_json(data, limit=MAX_BYTES)
+    fields = root.fields(("v", "game", "version", "title", "programs"))
+    fields["v"].integer(1, 1)
+    game = fields["game"].name()
+    version = fields["version"].integer(1, 2**31 - 1)
+    title = fields["title"].text(120)
+    programs = {
+        name: _parse_program(name, node) for name, node in named_members(fields["programs"], MAX_PROGRAMS)
+    }
+    try:
+        canonical_bytes = canonical.encode(root.value)
+    except MalformedError as error:
+        raise GameError("$", str(error)) from None
+    return GameDefinition(game, version, title, programs, canonical_bytes, sha256(canonical_bytes).digest())
+
+
+def load_game(path: Path) -> GameDefinition:
+    """Read and parse the definition in the file ``path``; raises OSError, or GameError as `parse_game`."""
+    with path.open("rb") as file:
+        # One byte more than allowed is enough to refuse the file without reading all of it.
+        return parse_game(file.read(MAX_BYTES + 1))
+
+
+def _parse_program(program_id: str, node: Node) -> GameProgram:
+    fields = node.fields(("steps", "settlement"), ("play_classes",))
+    steps = parse_steps(fields["steps"])
+    try:
+        outcome = compile_program(steps)
+    except StepError as error:
+        fields["steps"].fail(error.message)
+    settlement = fields["settlement"]
+    members = settlement.members(1, 64)
+    if "model" not in members:
+        settlement.fail("the key 'model' is missing")
+    model_name = members["model"].choice(MODELS)
+    model = MODELS[model_name](settlement, fields["steps"], steps)
+    return GameProgram(program_id, outcome, model_name, model, _play_classes(fields.get("play_classes")))
+
+
+def _play_classes(node: Node | None) -> tuple[str, ...]:
+    if node is None:
+        return PLAY_CLASSES
+    found = tuple(item.choice(PLAY_CLASSES) for item in node.items(1, len(PLAY_CLASSES)))
+    if len(set(found)) < len(found):
+        node.fail("the same play class stands here twice")
+    return found

@@ -1,0 +1,99 @@
+"""What a settlement model is: it reads its part of a definition, takes bets, and knows their mathematics."""
+
+from collections.abc import Collection, Mapping, Sequence
+from fractions import Fraction
+from typing import Protocol, TypeVar
+
+from anchor.canonical import JSONValue
+from rng_service.games.errors import BetError, nearest, shown
+from rng_service.games.prizes import PrizeDistribution
+from rng_service.games.reading import Node
+from rng_service.outcome import Step
+from rng_service.outcome.primitives import Outcome
+
+BetFields = Mapping[str, JSONValue]
+_StepKind = TypeVar("_StepKind", bound=Step)
+
+
+class Bet(Protocol):
+    """A bet that was validated against its program."""
+
+    @property
+    def canonical(self) -> dict[str, JSONValue]:
+        """The one form in which this bet is recorded."""
+
+    def multiplier(self, outcome: Outcome) -> Fraction:
+        """Return what the outcome pays back for each unit staked, the stake included; 0 is a loss."""
+
+    def rtp(self) -> Fraction:
+        """Return the exact return to player, by the cheapest way there is."""
+
+    def prizes(self) -> PrizeDistribution:
+        """Return the whole distribution; its mean equals `rtp`, reached by another way where there is one."""
+
+
+class SettlementModel(Protocol):
+    """One way of turning outcomes into money, configured by a game definition."""
+
+    def resolve(self, bet: BetFields) -> Bet:
+        """Validate a bet, an object with at least the key ``bet``; raises BetError with the path."""
+
+    def listed_bets(self) -> Sequence[tuple[str, Bet]]:
+        """Return the bets whose theory is published, each under a label that is unique in the program."""
+
+
+class ModelReader(Protocol):
+    """How a model is read: from its ``settlement`` object and the program's steps."""
+
+    def __call__(self, settlement: Node, steps_node: Node, steps: Sequence[Step]) -> SettlementModel:
+        """Return the model; raises GameError with the path of the field that does not hold."""
+
+
+def only_step(node: Node, steps: Sequence[Step], kind: type[_StepKind], words: str) -> _StepKind:
+    """Return the single step of a program that must be of ``kind``, described by ``words`` otherwise."""
+    if len(steps) != 1 or not isinstance(steps[0], kind):
+        node.fail(f"this settlement model needs exactly one step, {words}")
+    return steps[0]
+
+
+def bet_name(bet: BetFields, known: Collection[str]) -> str:
+    """Return the kind of bet that ``bet`` names, one of ``known``."""
+    name = bet.get("bet")
+    if not isinstance(name, str) or name not in known:
+        raise BetError("$.bet", f"{shown(name)} is not a bet of this program; {nearest(str(name), known)}")
+    return name
+
+
+def only_fields(bet: BetFields, known: tuple[str, ...]) -> None:
+    """Demand exactly the keys ``known``, the key ``bet`` among them."""
+    if len(bet) == len(known) and all(key in bet for key in known):
+        return
+    for key in bet:
+        if key not in known:
+            raise BetError(f"$.{key[:64]}", f"unknown key; {nearest(key, known)}")
+    missing = next(key for key in known if key not in bet)
+    raise BetError("$", f"the key {missing!r} is missing")
+
+
+def bet_integer(bet: BetFields, key: str, low: int, high: int) -> int:
+    """Return the integer under ``key``, from ``low`` to ``high``."""
+    value = bet[key]
+    if type(value) is not int or not low <= value <= high:
+        raise BetError(f"$.{key}", f"expected an integer from {low} to {high}, got {shown(value)}")
+    return value
+
+
+def bet_numbers(bet: BetFields, low: int, high: int, longest: int) -> tuple[int, ...]:
+    """Return the different integers under ``numbers``, each from ``low`` to ``high``, in ascending order."""
+    numbers = bet["numbers"]
+    if not isinstance(numbers, list | tuple) or not 1 <= len(numbers) <= longest:
+        raise BetError("$.numbers", f"expected an array of 1 to {longest} numbers, got {shown(numbers)}")
+    for position, number in enumerate(numbers):
+        if type(number) is not int or not low <= number <= high:
+            raise BetError(
+                f"$.numbers[{position}]", f"expected a number from {low} to {high}, got {shown(number)}"
+            )
+    ascending = tuple(sorted(numbers))
+    if len(set(ascending)) < len(ascending):
+        raise BetError("$.numbers", "the same number stands here twice")
+    return ascending

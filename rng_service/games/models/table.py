@@ -1,0 +1,158 @@
+"""Settlement model "table": one drawn number, and bets that win on sets of numbers.
+
+A bet either offers ``selections`` (the sets that a player may choose from, all paid alike: roulette) or
+carries ``prizes`` (what each set of numbers pays, nothing to choose: a wheel of fortune).
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+
+from anchor.canonical import JSONValue
+from rng_service.games.errors import BetError, GameError
+from rng_service.games.models.base import Bet, BetFields, bet_name, bet_numbers, only_fields
+from rng_service.games.prizes import PrizeDistribution, winning
+from rng_service.games.reading import Node, named_members
+from rng_service.outcome import Step, Uniform, Weighted
+from rng_service.outcome.primitives import Outcome
+
+MAX_BETS = 256
+MAX_SELECTIONS = 4_096
+# Every number of the table is written out in the definition, so the wheel is bounded too.
+MAX_NUMBERS = 65_536
+_LOST = Fraction(0)
+
+
+@dataclass(frozen=True, slots=True)
+class Wheel:
+    """The chances of the drawn number: one weight for each, or none when all are alike."""
+
+    numbers: int
+    total: int
+    weights: Sequence[int] | None
+
+    def chance(self, number: int) -> Fraction:
+        """Return the probability of ``number``."""
+        return Fraction(1 if self.weights is None else self.weights[number], self.total)
+
+
+@dataclass(frozen=True, slots=True)
+class TableBet:
+    """One selection of a table bet: the multipliers by drawn number, absent numbers lose."""
+
+    canonical: dict[str, JSONValue]
+    pays: Mapping[int, Fraction]
+    wheel: Wheel
+
+    def multiplier(self, outcome: Outcome) -> Fraction:
+        """Return what the drawn number pays."""
+        return self.pays.get(outcome[0], _LOST)
+
+    def rtp(self) -> Fraction:
+        """Return the sum over the winning numbers."""
+        return sum((self.wheel.chance(number) * pays for number, pays in self.pays.items()), Fraction(0))
+
+    def prizes(self) -> PrizeDistribution:
+        """Return the probability of each multiplier."""
+        found: dict[Fraction, Fraction] = {}
+        for number, pays in self.pays.items():
+            found[pays] = found.get(pays, Fraction(0)) + self.wheel.chance(number)
+        return winning(found)
+
+
+@dataclass(frozen=True, slots=True)
+class TableModel:
+    """All bets of a table, by name and then by the numbers chosen."""
+
+    highest: int
+    bets: Mapping[str, Mapping[tuple[int, ...], TableBet]]
+
+    def resolve(self, bet: BetFields) -> Bet:
+        """Find the selection; a bet with one selection needs no ``numbers``."""
+        selections = self.bets[bet_name(bet, self.bets)]
+        if len(selections) == 1 and "numbers" not in bet:
+            only_fields(bet, ("bet",))
+            return next(iter(selections.values()))
+        only_fields(bet, ("bet", "numbers"))
+        numbers = bet_numbers(bet, 0, self.highest, self.highest + 1)
+        found = selections.get(numbers)
+        if found is None:
+            sizes = sorted({len(selection) for selection in selections})
+            sizes_text = " or ".join(str(size) for size in sizes)
+            raise BetError(
+                "$.numbers", f"not a selection of {bet['bet']!r}, which takes {sizes_text} numbers"
+            )
+        return found
+
+    def listed_bets(self) -> Sequence[tuple[str, Bet]]:
+        """List each bet once, or each of its selections when they differ in their chances."""
+        listed: list[tuple[str, Bet]] = []
+        for name in sorted(self.bets):
+            selections = self.bets[name]
+            distributions = {frozenset(found.prizes().probabilities.items()) for found in selections.values()}
+            if len(distributions) == 1:
+                listed.append((name, next(iter(selections.values()))))
+            else:
+                listed += [
+                    (f"{name}:{'-'.join(str(number) for number in numbers)}", found)
+                    for numbers, found in selections.items()
+                ]
+        return listed
+
+
+def read_table(settlement: Node, steps_node: Node, steps: Sequence[Step]) -> TableModel:
+    """Read ``{"model": "table", "bets": {name: {"pays", "selections"} or {"prizes"}}}``."""
+    wheel = _wheel(steps_node, steps)
+    listed = settlement.fields(("model", "bets"))["bets"]
+    bets = {name: _read_bet(name, node, wheel) for name, node in named_members(listed, MAX_BETS)}
+    return TableModel(wheel.numbers - 1, bets)
+
+
+def _wheel(node: Node, steps: Sequence[Step]) -> Wheel:
+    match steps:
+        case [Uniform(n, 1)] if n <= MAX_NUMBERS:
+            return Wheel(n, n, None)
+        case [Weighted(weights, 1)]:
+            return Wheel(len(weights), sum(weights), weights)
+    raise GameError(
+        node.path, f"this settlement model needs one step: a uniform of at most {MAX_NUMBERS}, or a weighted"
+    )
+
+
+def _read_bet(name: str, node: Node, wheel: Wheel) -> dict[tuple[int, ...], TableBet]:
+    highest = wheel.numbers - 1
+    if "prizes" in node.members(1, 8):
+        pays: dict[int, Fraction] = {}
+        for prize in node.fields(("prizes",))["prizes"].items(1, MAX_SELECTIONS):
+            fields = prize.fields(("pays", "numbers"))
+            multiplier = fields["pays"].multiplier()
+            for number, place in _numbers(fields["numbers"], highest):
+                if number in pays:
+                    place.fail(f"the number {number} has a prize already")
+                pays[number] = multiplier
+        return {(): TableBet({"bet": name}, pays, wheel)}
+    fields = node.fields(("pays", "selections"))
+    multiplier = fields["pays"].multiplier()
+    found: dict[tuple[int, ...], TableBet] = {}
+    selections = fields["selections"].items(1, MAX_SELECTIONS)
+    for selection in selections:
+        numbers = tuple(sorted(number for number, _ in _numbers(selection, highest)))
+        if numbers in found:
+            selection.fail("this selection stands here twice")
+        canonical: dict[str, JSONValue] = {"bet": name}
+        if len(selections) > 1:
+            canonical["numbers"] = list(numbers)
+        found[numbers] = TableBet(canonical, dict.fromkeys(numbers, multiplier), wheel)
+    return found
+
+
+def _numbers(node: Node, highest: int) -> list[tuple[int, Node]]:
+    seen: set[int] = set()
+    found = []
+    for item in node.items(1, highest + 1):
+        number = item.integer(0, highest)
+        if number in seen:
+            item.fail(f"the number {number} stands here twice")
+        seen.add(number)
+        found.append((number, item))
+    return found

@@ -1,0 +1,60 @@
+"""The steps of a program as they stand in a game definition."""
+
+from collections.abc import Callable
+
+from rng_service.games.reading import Node
+from rng_service.outcome import Reels, Sample, Shuffle, Step, StepError, Uniform, Weighted
+from rng_service.outcome.steps import MAX_BOUND, MAX_COUNT, MAX_DECK, MAX_STEPS
+
+
+def _uniform(fields: dict[str, Node]) -> Step:
+    return Uniform(fields["n"].integer(1, MAX_BOUND), _count(fields))
+
+
+def _weighted(fields: dict[str, Node]) -> Step:
+    weights = [weight.integer(1, MAX_BOUND) for weight in fields["weights"].items(1, MAX_DECK)]
+    return Weighted(tuple(weights), _count(fields))
+
+
+def _sample(fields: dict[str, Node]) -> Step:
+    return Sample(fields["n"].integer(1, MAX_DECK), fields["m"].integer(1, MAX_COUNT))
+
+
+def _shuffle(fields: dict[str, Node]) -> Step:
+    return Shuffle(fields["n"].integer(1, MAX_COUNT))
+
+
+def _reels(fields: dict[str, Node]) -> Step:
+    strips = fields["strips"].items(1, 64)
+    return Reels(tuple(tuple(symbol.text(16) for symbol in strip.items(1, MAX_DECK)) for strip in strips))
+
+
+def _count(fields: dict[str, Node]) -> int:
+    return fields["count"].integer(1, MAX_COUNT) if "count" in fields else 1
+
+
+# name: (reader, required fields, optional fields)
+_STEPS: dict[str, tuple[Callable[[dict[str, Node]], Step], tuple[str, ...], tuple[str, ...]]] = {
+    "uniform": (_uniform, ("n",), ("count",)),
+    "weighted": (_weighted, ("weights",), ("count",)),
+    "sample": (_sample, ("n", "m"), ()),
+    "shuffle": (_shuffle, ("n",), ()),
+    "reels": (_reels, ("strips",), ()),
+}
+
+
+def parse_steps(node: Node) -> tuple[Step, ...]:
+    """Return the steps of a program; raises GameError with the path of the first field that does not hold."""
+    return tuple(_parse_step(item) for item in node.items(1, MAX_STEPS))
+
+
+def _parse_step(node: Node) -> Step:
+    members = node.members(1, 8)
+    if "step" not in members:
+        node.fail("the key 'step' is missing")
+    read, required, optional = _STEPS[members["step"].choice(_STEPS)]
+    fields = node.fields(("step", *required), optional)
+    try:
+        return read(fields)
+    except StepError as error:
+        Node(None, f"{node.path}.{error.where}").fail(error.message)
