@@ -152,9 +152,7 @@ class CtrDrbg:
         self._since_reseed += 1
         return output
 
-    def generate_with_prediction_resistance(
-        self, n_bytes: int, entropy: bytes, additional: bytes = b""
-    ) -> bytes:
+    def generate_with_prediction_resistance(self, n_bytes: int, entropy: bytes, additional: bytes = b"") -> bytes:
         """Reseed from ``entropy`` and ``additional``, then generate (9.3.1, step 7): the past cannot tell."""
         self.reseed(entropy, additional)
         return self.generate(n_bytes)

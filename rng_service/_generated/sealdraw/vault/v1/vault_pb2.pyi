@@ -442,7 +442,7 @@ class OpenResult(_message.Message):
     """count × 32 bytes; empty for a ticket or a refusal."""
     refused: _builtins.str
     """Empty, or a stable reason: unknown-pool, pool-not-active, slot-out-of-range, bound-otherwise,
-    binding-mismatch, ticket-mismatch, seed-mismatch.
+    binding-mismatch, ticket-mismatch, seed-mismatch, key-unreadable.
     """
     def __init__(
         self,

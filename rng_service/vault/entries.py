@@ -1,0 +1,138 @@
+"""What a journal frame holds: one or more entries, each a fact about one pool.
+
+    sealed      0x01 || lp(pool_id) || u64(size) || slot root
+    activated   0x02 || lp(pool_id)
+    opening     0x03 || lp(pool_id) || u64(slot) || u32(count) || u8(kind) || binding hash
+    voided      0x04 || lp(pool_id)
+    erased      0x05 || lp(pool_id)
+
+A draw that opens a reserved slot needs no ticket hash of its own: the ticket's opening stands earlier in the
+journal.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from struct import Struct
+from typing import Final
+
+from rng_service.encoding import lp, u64
+from rng_service.vault.errors import JournalError
+
+__all__ = [
+    "Entry",
+    "PoolActivated",
+    "PoolErased",
+    "PoolSealed",
+    "PoolVoided",
+    "SlotsOpened",
+    "encode_activated",
+    "encode_erased",
+    "encode_opened",
+    "encode_sealed",
+    "encode_voided",
+    "parse_entries",
+]
+
+_SEALED: Final = b"\x01"
+_ACTIVATED: Final = b"\x02"
+_OPENED: Final = b"\x03"
+_VOIDED: Final = b"\x04"
+_ERASED: Final = b"\x05"
+_opened = Struct(">QIB32s")
+_sealed = Struct(">Q32s")
+
+
+@dataclass(frozen=True, slots=True)
+class PoolSealed:
+    """A pool got its key and its slot root."""
+
+    pool_id: str
+    size: int
+    slot_root: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class PoolActivated:
+    """Slots of the pool may be opened from here on."""
+
+    pool_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class SlotsOpened:
+    """Consecutive slots were bound to one binding hash; ``kind`` is a number of the proto's SlotKind."""
+
+    pool_id: str
+    slot: int
+    count: int
+    kind: int
+    binding_hash: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class PoolVoided:
+    """The pool ended unopened; its key was given out."""
+
+    pool_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class PoolErased:
+    """The pool ended opened in full; its key is destroyed."""
+
+    pool_id: str
+
+
+Entry = PoolSealed | PoolActivated | SlotsOpened | PoolVoided | PoolErased
+
+
+def encode_sealed(pool_id: str, size: int, slot_root: bytes) -> bytes:
+    """Return the bytes of `PoolSealed`."""
+    return _SEALED + lp(pool_id.encode("ascii")) + u64(size) + slot_root
+
+
+def encode_activated(pool_id: str) -> bytes:
+    """Return the bytes of `PoolActivated`."""
+    return _ACTIVATED + lp(pool_id.encode("ascii"))
+
+
+def encode_opened(pool_id: str, slot: int, count: int, kind: int, binding_hash: bytes) -> bytes:
+    """Return the bytes of `SlotsOpened`."""
+    return _OPENED + lp(pool_id.encode("ascii")) + _opened.pack(slot, count, kind, binding_hash)
+
+
+def encode_voided(pool_id: str) -> bytes:
+    """Return the bytes of `PoolVoided`."""
+    return _VOIDED + lp(pool_id.encode("ascii"))
+
+
+def encode_erased(pool_id: str) -> bytes:
+    """Return the bytes of `PoolErased`."""
+    return _ERASED + lp(pool_id.encode("ascii"))
+
+
+def parse_entries(payload: bytes) -> Iterator[Entry]:
+    """Yield the entries of one frame; raises JournalError for bytes that no `encode_` function wrote."""
+    position = 0
+    while position < len(payload):
+        kind = payload[position : position + 1]
+        start = position + 5
+        end = start + int.from_bytes(payload[position + 1 : start], "big")
+        pool_id = payload[start:end].decode("ascii", errors="replace")
+        if end > len(payload):
+            raise JournalError("a journal frame ends inside an entry")
+        position = end
+        if kind == _OPENED and end + _opened.size <= len(payload):
+            yield SlotsOpened(pool_id, *_opened.unpack_from(payload, end))
+            position += _opened.size
+        elif kind == _SEALED and end + _sealed.size <= len(payload):
+            yield PoolSealed(pool_id, *_sealed.unpack_from(payload, end))
+            position += _sealed.size
+        elif kind == _ACTIVATED:
+            yield PoolActivated(pool_id)
+        elif kind == _VOIDED:
+            yield PoolVoided(pool_id)
+        elif kind == _ERASED:
+            yield PoolErased(pool_id)
+        else:
+            raise JournalError(f"a journal frame holds an unknown entry of type {kind.hex()}")

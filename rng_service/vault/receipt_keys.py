@@ -1,0 +1,106 @@
+"""Receipt keys: one signs, all are listed for ever.
+
+keys/receipt-<epoch>.key     the wrapped seed; only the current one exists
+keys/receipt-<epoch>.json    canonical JSON {"created_us", "epoch", "public_key", "v"}
+"""
+
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import Final
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from anchor import canonical
+from anchor.errors import AnchorError
+from rng_service.vault.durable import read_private, write_atomically
+from rng_service.vault.errors import KeystoreError
+from rng_service.vault.keystore import Keystore, receipt_key_name
+from rng_service.vault.secret import SigningSeed
+from rng_service.vault.steps import OnStep
+
+__all__ = ["PublicReceiptKey", "ReceiptKeys"]
+
+_MAX_BYTES: Final = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class PublicReceiptKey:
+    """What the log announces of a receipt key; ``created_us`` is microseconds UTC."""
+
+    public_key: bytes
+    epoch: int
+    created_us: int
+
+    @property
+    def key_id(self) -> str:
+        """First 16 hex digits of SHA-256(public key)."""
+        return sha256(self.public_key).hexdigest()[:16]
+
+
+class ReceiptKeys:
+    """The receipt keys of one vault.
+
+    Opening finishes a rotation that a crash interrupted: the newest private key signs, its public half is
+    listed, older private keys are destroyed. Not thread-safe: the owner serialises.
+    """
+
+    def __init__(self, directory: Path, store: Keystore, *, on_step: OnStep) -> None:
+        self._directory = directory / "keys"
+        self._store = store
+        self._on_step = on_step
+        self._settle()
+
+    @staticmethod
+    def first(store: Keystore, seed: SigningSeed, created_us: int) -> None:
+        """Store the first receipt key; does nothing when there is one."""
+        if not store.names("keys/receipt-"):
+            store.store(receipt_key_name(1), seed, created_us, step="receipt-key")
+
+    @property
+    def current(self) -> PublicReceiptKey:
+        """The key that signs."""
+        return self.listed[-1]
+
+    def sign(self, message: bytes) -> bytes:
+        """Return the current key's Ed25519 signature."""
+        return self._signer.sign(message)
+
+    def rotate(self, seed: SigningSeed, created_us: int) -> PublicReceiptKey:
+        """Let a new key sign from now on, list it, destroy the old private key."""
+        # A crash behind this line leaves two private keys; the next start settles on the newer, as below.
+        name = receipt_key_name(self.current.epoch + 1)
+        self._store.store(name, seed, created_us, step="receipt-key")
+        self._settle()
+        return self.current
+
+    def _settle(self) -> None:
+        names = self._store.names("keys/receipt-")
+        if not names:
+            raise KeystoreError(f"{self._directory}: no receipt key; restore it from a backup")
+        newest = names[-1]
+        seed, stored = self._store.load(newest, SigningSeed)
+        self._signer = Ed25519PrivateKey.from_private_bytes(seed.reveal_secret())
+        public = self._signer.public_key().public_bytes_raw()
+        self._publish(PublicReceiptKey(public, int(newest.rpartition("-")[2]), stored.created_us))
+        for name in names[:-1]:
+            self._store.erase(name, step="receipt-key")
+        self.listed = [self._read(path) for path in sorted(self._directory.glob("receipt-*.json"))]
+
+    def _publish(self, key: PublicReceiptKey) -> None:
+        path = self._directory / f"receipt-{key.epoch:08d}.json"
+        if not path.exists():
+            fields = {"created_us": key.created_us, "epoch": key.epoch, "public_key": key.public_key.hex(), "v": 1}
+            # A crash before the rename leaves the private key alone; the next start derives this file from
+            # it.
+            write_atomically(path, canonical.encode(fields), on_step=self._on_step, step="receipt-public")
+
+    @staticmethod
+    def _read(path: Path) -> PublicReceiptKey:
+        try:
+            fields = canonical.decode_object(read_private(path, _MAX_BYTES), what=str(path))
+            return PublicReceiptKey(
+                bytes.fromhex(fields["public_key"]), int(fields["epoch"]), int(fields["created_us"])
+            )
+        except (AnchorError, KeyError, ValueError, TypeError) as error:
+            raise KeystoreError(f"{path}: not a public receipt key ({error})") from error
