@@ -62,9 +62,7 @@ def parse_game(data: bytes) -> GameDefinition:
     game = fields["game"].name()
     version = fields["version"].integer(1, 2**31 - 1)
     title = fields["title"].text(120)
-    programs = {
-        name: _parse_program(name, node) for name, node in named_members(fields["programs"], MAX_PROGRAMS)
-    }
+    programs = {name: _parse_program(name, node) for name, node in named_members(fields["programs"], MAX_PROGRAMS)}
     try:
         canonical_bytes = canonical.encode(root.value)
     except MalformedError as error:

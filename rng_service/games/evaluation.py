@@ -55,18 +55,14 @@ def multiplier(definition: GameDefinition, program_id: str, bet: JSONValue, outc
     return resolve_bet(definition, program_id, bet).multiplier(outcome)
 
 
-def payout(
-    definition: GameDefinition, program_id: str, bet: JSONValue, stake_minor: int, outcome: Outcome
-) -> int:
+def payout(definition: GameDefinition, program_id: str, bet: JSONValue, stake_minor: int, outcome: Outcome) -> int:
     """Return the payout in minor units, the stake included: stake times `multiplier`, rounded down.
 
     Rounding down is the only rounding there is; it happens once, on the total. ``stake_minor`` lies in
     0 … 2^53 - 1 (BetError otherwise); other errors as for `multiplier`.
     """
     if not 0 <= stake_minor <= MAX_STAKE_MINOR:
-        raise BetError(
-            "$.stake_minor", f"expected a stake from 0 to {MAX_STAKE_MINOR}, got {shown(stake_minor)}"
-        )
+        raise BetError("$.stake_minor", f"expected a stake from 0 to {MAX_STAKE_MINOR}, got {shown(stake_minor)}")
     pays = multiplier(definition, program_id, bet, outcome)
     return stake_minor * pays.numerator // pays.denominator
 
@@ -74,6 +70,4 @@ def payout(
 def _check_width(definition: GameDefinition, program_id: str, outcome: Outcome) -> None:
     width = definition.program(program_id).outcome.width
     if len(outcome) != width:
-        raise GameError(
-            f"$.programs.{program_id}", f"an outcome has {width} integers here, got {len(outcome)}"
-        )
+        raise GameError(f"$.programs.{program_id}", f"an outcome has {width} integers here, got {len(outcome)}")

@@ -139,8 +139,6 @@ class DrawKeyDeriver:
         return OutcomeStream(self.draw_key(secret, slot, client_seed))
 
 
-def draw_key(
-    secret: bytes, commit_hash: bytes, slot: int, beacon: bytes, program_id: str, client_seed: bytes
-) -> bytes:
+def draw_key(secret: bytes, commit_hash: bytes, slot: int, beacon: bytes, program_id: str, client_seed: bytes) -> bytes:
     """Return one draw key; lengths and errors as for `DrawKeyDeriver` and its `draw_key`."""
     return DrawKeyDeriver(commit_hash, beacon, program_id).draw_key(secret, slot, client_seed)

@@ -79,9 +79,7 @@ def _uniform(n: int, count: int) -> Derive:
 def _weighted(weights: Sequence[int], count: int) -> Derive:
     cumulative = tuple(accumulate(weights))
     bound, size, mask = uniform_constants(cumulative[-1])
-    return lambda stream: tuple(
-        [bisect_right(cumulative, stream.below(bound, size, mask)) for _ in range(count)]
-    )
+    return lambda stream: tuple([bisect_right(cumulative, stream.below(bound, size, mask)) for _ in range(count)])
 
 
 def _swaps(n: int, stop: int) -> tuple[tuple[int, tuple[int, int, int]], ...]:

@@ -61,9 +61,7 @@ def describe(step: Step) -> dict[str, Any]:
             return {"step": "reels", "strips": [list(strip) for strip in strips]}
 
 
-def vector(
-    program_id: str, steps: list[Step], given: tuple[bytes, bytes, int, bytes, bytes]
-) -> dict[str, Any]:
+def vector(program_id: str, steps: list[Step], given: tuple[bytes, bytes, int, bytes, bytes]) -> dict[str, Any]:
     """Return one vector with every intermediate value."""
     secret, commit_hash, slot, beacon, seed = given
     message = DRAW_LABEL + commit_hash + u64(slot) + lp(beacon) + lp(program_id.encode()) + lp(seed)
@@ -92,9 +90,7 @@ def vector(
 def contents() -> dict[Path, str]:
     """Return the text of every vector file."""
     return {
-        FOLDER / f"{program_id}.json": json.dumps(
-            [vector(program_id, steps, given) for given in INPUTS], indent=1
-        )
+        FOLDER / f"{program_id}.json": json.dumps([vector(program_id, steps, given) for given in INPUTS], indent=1)
         + "\n"
         for program_id, steps in PROGRAMS.items()
     }

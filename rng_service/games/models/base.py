@@ -90,9 +90,7 @@ def bet_numbers(bet: BetFields, low: int, high: int, longest: int) -> tuple[int,
         raise BetError("$.numbers", f"expected an array of 1 to {longest} numbers, got {shown(numbers)}")
     for position, number in enumerate(numbers):
         if type(number) is not int or not low <= number <= high:
-            raise BetError(
-                f"$.numbers[{position}]", f"expected a number from {low} to {high}, got {shown(number)}"
-            )
+            raise BetError(f"$.numbers[{position}]", f"expected a number from {low} to {high}, got {shown(number)}")
     ascending = tuple(sorted(numbers))
     if len(set(ascending)) < len(ascending):
         raise BetError("$.numbers", "the same number stands here twice")

@@ -132,9 +132,7 @@ class LinesModel:
 
 def read_lines(settlement: Node, steps_node: Node, steps: Sequence[Step]) -> LinesModel:
     """Read ``{"model": "lines", "rows", "symbols", "lines", "pays"}`` and the optional wild and scatter."""
-    fields = settlement.fields(
-        ("model", "rows", "symbols", "lines", "pays"), ("wild", "scatter", "scatter_pays")
-    )
+    fields = settlement.fields(("model", "rows", "symbols", "lines", "pays"), ("wild", "scatter", "scatter_pays"))
     reels = only_step(steps_node, steps, Reels, "a reels")
     rows = fields["rows"].integer(1, MAX_ROWS)
     symbols = _symbols(fields["symbols"])
@@ -165,11 +163,7 @@ def read_lines(settlement: Node, steps_node: Node, steps: Sequence[Step]) -> Lin
         len(symbols),
         count,
         wild,
-        scatter,
-        {
-            symbol: {length: int(prize * unit) for length, prize in row.items()}
-            for symbol, row in pays.items()
-        },
+        {symbol: {length: int(prize * unit) for length, prize in row.items()} for symbol, row in pays.items()},
     )
     scale = unit * len(lines)
     scatters = [int(scattered.get(seen, Fraction(0)) * scale) for seen in range(most + 1)]

@@ -30,9 +30,7 @@ class LineAutomaton:
         return self.prize[state]
 
 
-def line_automaton(
-    symbols: int, reels: int, wild: int | None, scatter: int | None, pays: Mapping[int, Mapping[int, int]]
-) -> LineAutomaton:
+def line_automaton(symbols: int, reels: int, wild: int | None, pays: Mapping[int, Mapping[int, int]]) -> LineAutomaton:
     """Build the automaton for symbols 0 … ``symbols`` - 1 and ``pays[symbol][length]`` in integer units."""
     best = {symbol: _running_best(row, reels) for symbol, row in pays.items()}
     any_best = [max((row[length] for row in best.values()), default=0) for length in range(reels + 1)]
@@ -45,11 +43,10 @@ def line_automaton(
 
     def step(state: _State, drawn: int) -> _State | None:
         symbol, length, wilds = state
-        if drawn == scatter:
-            return None
         if drawn == wild:
             return (symbol, length + 1, wilds + (symbol is None))
-        if symbol is None or drawn == symbol:
+        # A symbol without prizes, the scatter among them, ends the run like any stranger.
+        if drawn in pays and (symbol is None or drawn == symbol):
             return (drawn, length + 1, wilds)
         return None
 

@@ -79,9 +79,7 @@ class TableModel:
         if found is None:
             sizes = sorted({len(selection) for selection in selections})
             sizes_text = " or ".join(str(size) for size in sizes)
-            raise BetError(
-                "$.numbers", f"not a selection of {bet['bet']!r}, which takes {sizes_text} numbers"
-            )
+            raise BetError("$.numbers", f"not a selection of {bet['bet']!r}, which takes {sizes_text} numbers")
         return found
 
     def listed_bets(self) -> Sequence[tuple[str, Bet]]:

@@ -46,6 +46,7 @@ REFUSED = [
     (bent(table, *BASE, "steps", value=[]), "$.programs.base.steps", "expected 1 to 256 items"),
     (bent(table, *STEP, "n", value=0), "$.programs.base.steps[0].n", "from 1 to 2^64"),
     (bent(table, *STEP, "n", value=2**60), "$.programs.base.steps[0].n", "written as decimal strings"),
+    (bent(table, *STEP, "n", value=2**53), "$.programs.base.steps[0].n", f'decimal strings: "{2**53}"'),
     (bent(table, *STEP, "n", value=10**100), "$.programs.base.steps[0].n", "expected an integer"),
     (bent(table, *STEP, "n", value=37.0), "$.programs.base.steps[0].n", "got 37.0"),
     (bent(table, *STEP, "cuont", value=2), "$.programs.base.steps[0].cuont", "did you mean 'count'?"),

@@ -9,7 +9,7 @@ from itertools import permutations, product
 import pytest
 from game_samples import ROOT, SAMPLES, SHIPPED, parsed, slot
 
-from rng_service.games import GameError, bet_rtp, load_game, theory
+from rng_service.games import GameError, bet_rtp, load_game, parse_game, theory
 from rng_service.games.models import tickets
 from rng_service.games.prizes import PrizeDistribution
 from rng_service.games.theory import percent
@@ -57,6 +57,14 @@ def test_slots_without_wild_or_scatter_agree_with_enumeration_too(without):
     counted = Counter(spin.multiplier(stops) for stops, _ in everything)
     assert spin.prizes().probabilities == {prize: Fraction(ways, len(everything)) for prize, ways in counted.items()}
     assert spin.rtp() == spin.prizes().mean
+
+
+def test_a_longer_run_never_pays_less_than_a_shorter_one():
+    value = slot()
+    value["programs"]["base"]["settlement"]["pays"]["A"] = {"2": 9}
+    automaton = parsed(value).program("base").model.spin.automaton
+    # A run of three A has no prize of its own, so that of two counts (in units of half a line bet).
+    assert automaton.pays([2, 2, 2]) == automaton.pays([2, 2, 3]) == 9 * 2
 
 
 def test_roulette_is_36_37_on_every_bet():
@@ -149,3 +157,19 @@ def test_a_distribution_must_sum_to_one():
 )
 def test_percentages_have_four_decimals(value, text):
     assert percent(value) == text
+
+
+def test_the_example_in_the_documentation_is_a_game_and_its_table_of_returns_is_true():
+    text = (ROOT / "docs" / "games.md").read_text()
+    example = parse_game(text.split("```json\n")[1].split("```")[0].encode())
+    assert theory(example)["programs"]["base"]["rtp_percent"] == "94.0000"
+    for path in SHIPPED:
+        (row,) = [line for line in text.splitlines() if line.startswith(f"| `{path.stem}` |")]
+        returns = [Fraction(bet["rtp"]) for bet in theory(load_game(path))["programs"]["base"]["bets"].values()]
+        named = [Fraction(word) for word in row.split("|")[2].split() if word[0].isdigit() and "." in word]
+        if named:
+            assert abs(min(returns) * 100 - named[0]) < Fraction(6, 100)
+            assert abs(max(returns) * 100 - named[-1]) < Fraction(6, 100)
+        else:
+            assert "99 %" in row
+            assert set(returns) == {Fraction(99, 100)}

@@ -171,9 +171,7 @@ def test_the_frozen_vectors_are_reproduced(path):
 
 def test_the_vector_files_are_what_the_script_writes():
     script = TESTS / "tools" / "make_outcome_vectors.py"
-    result = subprocess.run(
-        [sys.executable, str(script), "--check"], capture_output=True, text=True, check=False
-    )
+    result = subprocess.run([sys.executable, str(script), "--check"], capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stderr
     assert len(VECTORS) >= 13
 

@@ -90,9 +90,7 @@ def test_steps_read_the_stream_one_after_the_other(key, n, count):
 
 STEPS = st.one_of(
     st.builds(Uniform, st.integers(1, 2**64), st.integers(1, 8)),
-    st.builds(
-        Weighted, st.lists(st.integers(1, 2**50), min_size=1, max_size=9).map(tuple), st.integers(1, 4)
-    ),
+    st.builds(Weighted, st.lists(st.integers(1, 2**50), min_size=1, max_size=9).map(tuple), st.integers(1, 4)),
     st.integers(1, 30).flatmap(lambda n: st.builds(Sample, st.just(n), st.integers(1, n))),
     st.builds(Shuffle, st.integers(1, 30)),
     st.builds(
