@@ -10,9 +10,7 @@ from anchor.errors import MalformedError
 
 TEXT = st.text(st.characters(min_codepoint=0x20, max_codepoint=0x7E), max_size=12)
 SCALARS = st.booleans() | st.integers(-(2**53) + 1, 2**53 - 1) | TEXT
-VALUES = st.recursive(
-    SCALARS, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(TEXT, inner, max_size=4)
-)
+VALUES = st.recursive(SCALARS, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(TEXT, inner, max_size=4))
 
 
 @given(VALUES)
