@@ -23,9 +23,12 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 # SQLite makes only INTEGER a rowid alias; PostgreSQL needs 64 bits said aloud.
 Key = BigInteger().with_variant(Integer(), "sqlite")
 
-# A record's id is its group's id and its position in the group: reading a group is one range scan.
+# A record's id is its group's id, the request's place in the group, and the record's place in the request: a group is
+# one range of ids, a request's records are another, and both are known before any slot is.
 POSITION_BITS: Final = 12
-MAX_GROUP: Final = 1 << POSITION_BITS
+REQUEST_BITS: Final = 4
+MAX_RECORDS_PER_REQUEST: Final = 1 << REQUEST_BITS
+MAX_REQUESTS_PER_GROUP: Final = 1 << (POSITION_BITS - REQUEST_BITS)
 
 # RecordRow.family: the database itself allows one ticket and one of draw or void for each slot.
 FAMILY_TICKET: Final = 0
@@ -159,8 +162,8 @@ class RequestRow(Base):
     caller: Mapped[str] = mapped_column(String(32), primary_key=True)
     payload: Mapped[bytes] = mapped_column(LargeBinary(32))
     method: Mapped[str] = mapped_column(String(10))
+    # The first of MAX_RECORDS_PER_REQUEST record ids set aside for it.
     first_record: Mapped[int] = mapped_column(Key)
-    records: Mapped[int] = mapped_column(SmallInteger)
     # Time-ordered keys keep inserts at the right edge of one b-tree.
     __table_args__ = {"sqlite_with_rowid": False}  # noqa: RUF012 - SQLAlchemy's own form
 

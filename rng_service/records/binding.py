@@ -8,9 +8,9 @@ names, sessions and reasons hold no character that JSON would escape.
 from dataclasses import dataclass
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class DrawBinding:
-    """What a draw says before its slot is known."""
+    """What a draw says before its slot is known; ``session_sequence`` and ``ticket`` are set when it is bound."""
 
     caller: str
     request: str
@@ -55,7 +55,7 @@ class DrawBinding:
         return "".join(parts).encode("ascii")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class TicketBinding:
     """What a reservation says before its slot is known."""
 
