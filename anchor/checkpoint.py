@@ -1,6 +1,8 @@
 r"""Checkpoints (C2SP tlog-checkpoint v1.0.0): the signed statement that a log has this size and this root.
 
-text    origin "\n" size "\n" base64(root[32]) "\n" [extension "\n"]*       no line is empty
+    text    origin "\n" size "\n" base64(root[32]) "\n" [extension "\n"]*       no line is empty
+
+A log never signs two checkpoints of which neither extends the other; who signs sees to that.
 """
 
 from dataclasses import dataclass
@@ -24,9 +26,7 @@ class Checkpoint:
         """Refuse what the text form could not carry."""
         for line in (self.origin, *self.extensions):
             if not line or any(c < " " for c in line):
-                raise MalformedError(
-                    "checkpoint: origin and extensions are lines, neither empty nor with controls"
-                )
+                raise MalformedError("checkpoint: origin and extensions are lines, neither empty nor with controls")
         if not 0 <= self.size <= MAX_SIZE or len(self.root) != HASH_SIZE:
             raise MalformedError("checkpoint: the size lies below 2^63 and the root has 32 bytes")
 
@@ -62,9 +62,7 @@ def open_checkpoint(data: bytes, vkey: VerifierKey, origin: str | None = None) -
     checkpoint = parse_checkpoint(open_note(data, [vkey]).text)
     expected = vkey.name if origin is None else origin
     if checkpoint.origin != expected:
-        raise VerificationError(
-            "origin", f"expected a checkpoint of {expected!r}, found {checkpoint.origin!r}"
-        )
+        raise VerificationError("origin", f"expected a checkpoint of {expected!r}, found {checkpoint.origin!r}")
     if checkpoint.size == 0 and checkpoint.root != EMPTY_ROOT:
         raise VerificationError("root-mismatch", "checkpoint: size 0 has the root SHA-256 of nothing")
     return checkpoint

@@ -5,6 +5,8 @@
     ├── MissingError        whoever serves the directory: a file that must be there is not
     ├── VerificationError   whoever relies on the log: it was checked and found wrong
     └── RefusedError        the operator on call: the writer or the guard will not go on, and says why
+
+Every message names the file, field or position that it is about.
 """
 
 

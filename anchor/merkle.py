@@ -147,10 +147,8 @@ def root_from_inclusion(index: int, size: int, leaf: bytes, path: Sequence[bytes
     node = leaf
     # Up to `inner` the sibling may stand on either side; above it the leaf is on the right edge.
     for depth, sibling in enumerate(path):
-        if depth < inner and not index >> depth & 1:
-            node = node_hash(node, sibling)
-        else:
-            node = node_hash(sibling, node)
+        on_the_left = depth < inner and not index >> depth & 1
+        node = node_hash(node, sibling) if on_the_left else node_hash(sibling, node)
     return node
 
 
@@ -167,9 +165,7 @@ def verify_inclusion(*, index: int, size: int, leaf: bytes, path: Sequence[bytes
         )
 
 
-def verify_consistency(
-    *, old_size: int, size: int, old_root: bytes, root: bytes, path: Sequence[bytes]
-) -> None:
+def verify_consistency(*, old_size: int, size: int, old_root: bytes, root: bytes, path: Sequence[bytes]) -> None:
     """Check that the tree (``size``, ``root``) extends the tree (``old_size``, ``old_root``).
 
     Raises VerificationError ``consistency`` (RFC 9162, section 2.1.4.2).
@@ -240,9 +236,7 @@ def _parents(level: Sequence[bytes]) -> list[bytes]:
     return [digest(b"\x01" + left + right).digest() for left, right in zip(pairs, pairs, strict=False)]
 
 
-def _roots_from_consistency(
-    old_size: int, size: int, old_root: bytes, path: Sequence[bytes]
-) -> tuple[bytes, bytes]:
+def _roots_from_consistency(old_size: int, size: int, old_root: bytes, path: Sequence[bytes]) -> tuple[bytes, bytes]:
     ranges = consistency_ranges(old_size, size)
     if len(path) != len(ranges):
         raise _inconsistent(old_size, size, f"the proof has {len(ranges)} hashes, found {len(path)}")

@@ -68,9 +68,7 @@ class VerifierKey:
         """Refuse names that a signature line could not carry, and types that are not in the table."""
         _check_name(self.name)
         if self.algorithm not in _ALGORITHMS:
-            raise MalformedError(
-                f"verifier key {self.name}: signature type {self.algorithm:#04x} is not supported"
-            )
+            raise MalformedError(f"verifier key {self.name}: signature type {self.algorithm:#04x} is not supported")
         if len(self.public_key) != 32:
             raise MalformedError(f"verifier key {self.name}: an Ed25519 key has 32 bytes")
 
@@ -89,9 +87,7 @@ class VerifierKey:
             raise MalformedError(f"verifier key {name}: no key")
         key = cls(name, data[0], data[1:])
         if key.key_id.hex() != key_id:
-            raise MalformedError(
-                f"verifier key {name}: the key id should be {key.key_id.hex()}, found {key_id!r}"
-            )
+            raise MalformedError(f"verifier key {name}: the key id should be {key.key_id.hex()}, found {key_id!r}")
         return key
 
     @classmethod
@@ -111,9 +107,7 @@ class VerifierKey:
     def verify(self, text: str, signature: Signature) -> None:
         """Check ``signature`` over ``text``; raises VerificationError ``note-signature``."""
         if (signature.name, signature.key_id) != (self.name, self.key_id):
-            raise VerificationError(
-                "note-signature", f"a line of {signature.name} is not by key {self.vkey()}"
-            )
+            raise VerificationError("note-signature", f"a line of {signature.name} is not by key {self.vkey()}")
         try:
             message, raw = _ALGORITHMS[self.algorithm](text, signature.payload)
             Ed25519PublicKey.from_public_bytes(self.public_key).verify(raw, message)

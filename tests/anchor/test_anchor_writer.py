@@ -1,4 +1,7 @@
+import contextlib
+import os
 import shutil
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -103,6 +106,47 @@ def test_a_crash_before_any_step_loses_nothing_signed_and_repeats_nothing(tmp_pa
             break
     assert complete.names.index("sign") < complete.names.index("checkpoint") < complete.names.index("published")
     assert all(name.startswith("tile/") for name in complete.names[: complete.names.index("sign")])
+
+
+@pytest.mark.parametrize(("first", "second"), [(5, 3), (200, 100)])
+def test_a_crash_at_any_system_call_that_makes_something_durable_is_survived(tmp_path, monkeypatch, first, second):
+    for calls in range(200):
+        directory = tmp_path / str(calls)
+        signer = write_log(directory, first)
+        countdown = Countdown(calls)
+        writer = LogWriter(directory, signer)
+        writer.open()
+        with monkeypatch.context() as patch:
+            patch.setattr(os, "fsync", countdown.before(os.fsync))
+            patch.setattr(Path, "replace", countdown.before(Path.replace))
+            patch.setattr(Path, "unlink", countdown.before(Path.unlink))
+            with contextlib.suppress(Killed):
+                writer.append_and_publish(entries_of(second, first))
+        writer.close()
+        assert read_all(directory)[0] in {first, first + second}
+        with LogWriter(directory, signer) as again:
+            again.append_and_publish(entries_of(700, again.size))
+            assert read_all(directory) == (again.size, entries_of(again.size))
+        assert_single_history(signer)
+        if countdown.left >= 0:
+            break
+    assert calls >= 9
+
+
+class Countdown:
+    """Lets so many calls through, then dies."""
+
+    def __init__(self, calls):
+        self.left = calls
+
+    def before(self, function):
+        def call(*arguments):
+            self.left -= 1
+            if self.left < 0:
+                raise Killed(function)
+            return function(*arguments)
+
+        return call
 
 
 def assert_single_history(signer):
