@@ -14,9 +14,7 @@ NONCE = bytes(range(16))
 
 def run(record: Record) -> bytes:
     values = record.single
-    drbg = CtrDrbg(
-        values["EntropyInput"], values["Nonce"], values["PersonalizationString"], use_df=record.use_df
-    )
+    drbg = CtrDrbg(values["EntropyInput"], values["Nonce"], values["PersonalizationString"], use_df=record.use_df)
     if "EntropyInputReseed" in values:
         drbg.reseed(values["EntropyInputReseed"], values["AdditionalInputReseed"])
     size = len(values["ReturnedBits"])

@@ -1,0 +1,404 @@
+import shutil
+from collections.abc import Iterator
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from vault_world import (
+    ORIGIN,
+    OTHER_POOL,
+    POOL,
+    Log,
+    Opening,
+    activated,
+    clock,
+    commit_entry,
+    draw,
+    new_vault,
+    open_vault,
+    redeem,
+    ticket,
+    void,
+)
+
+from anchor.errors import MalformedError
+from anchor.merkle import root_of
+from anchor.note import VerifierKey
+from rng_service.encoding import ERASE_LABEL, OPENING_LABEL, lp
+from rng_service.pools.slots import slot_leaf, slot_leaves, slot_secrets
+from rng_service.records.record import draw_record, record_digest, ticket_record, void_record
+from rng_service.vault.core import Vault
+from rng_service.vault.errors import JournalError, KeystoreError, VaultBusyError, VaultRefusedError
+from rng_service.vault.layout import initialise_vault, lock_directory
+from rng_service.vault.pool_state import Refusal
+
+
+@pytest.fixture
+def vault(tmp_path: Path) -> Iterator[Vault]:
+    subject = new_vault(tmp_path / "vault")
+    yield subject
+    subject.close()
+
+
+def secret_of(vault: Vault, opening: Opening) -> bytes:
+    ((secrets, refused),) = vault.open_group([opening], [], sign=False).openings
+    assert refused == ""
+    return secrets
+
+
+def refusal_of(vault: Vault, opening: Opening) -> str:
+    ((secrets, refused),) = vault.open_group([opening], [], sign=True).openings
+    assert secrets == b""
+    return refused
+
+
+def test_initialising_gives_the_verifier_key_and_changes_nothing_the_second_time(tmp_path: Path) -> None:
+    directory = tmp_path / "vault"
+    vkey = initialise_vault(directory, ORIGIN, clock_us=clock)
+    assert VerifierKey.parse(vkey).name == ORIGIN
+    before = {path: path.read_bytes() for path in directory.rglob("*") if path.is_file()}
+    assert initialise_vault(directory, ORIGIN, clock_us=clock) == vkey
+    assert {path: path.read_bytes() for path in directory.rglob("*") if path.is_file()} == before
+    assert all(path.stat().st_mode & 0o077 == 0 for path in directory.rglob("*"))
+    with pytest.raises(KeystoreError, match="belongs to origin 'acme/test'"):
+        initialise_vault(directory, "acme/live", clock_us=clock)
+    with pytest.raises(MalformedError):
+        initialise_vault(tmp_path / "other", "has space", clock_us=clock)
+
+
+def test_a_directory_that_is_in_use_is_refused(tmp_path: Path) -> None:
+    initialise_vault(tmp_path / "vault", ORIGIN, clock_us=clock)
+    lock_directory(tmp_path / "vault")
+    with pytest.raises(VaultBusyError, match="another vault"):
+        lock_directory(tmp_path / "vault")
+
+
+def test_a_sealed_pool_gives_the_same_leaves_for_ever(tmp_path: Path) -> None:
+    vault = new_vault(tmp_path / "vault")
+    first = vault.seal(POOL, 8, "independent")
+    assert first.slot_root == root_of(first.leaves)
+    assert vault.seal(POOL, 8, "") == first
+    assert vault.seal(OTHER_POOL, 8, "").leaves != first.leaves
+    vault.close()
+    vault = open_vault(tmp_path / "vault")
+    assert vault.seal(POOL, 8, "").leaves == first.leaves
+    with pytest.raises(VaultRefusedError, match="size-differs"):
+        vault.seal(POOL, 9, "")
+    vault.close()
+
+
+@pytest.mark.parametrize("size", [0, -1, 1_048_577, 2**63])
+def test_a_pool_of_an_impossible_size_is_refused(vault: Vault, size: int) -> None:
+    with pytest.raises(VaultRefusedError, match="pool-size"):
+        vault.seal(POOL, size, "")
+
+
+@pytest.mark.parametrize(
+    "pool_id",
+    [
+        "",
+        "x",
+        POOL + "/2",
+        POOL + "\n",
+        "../a/1/m/real/0/1",
+        "test/a/0/m/real/0/1",
+        "test/a/1/m/real/01/1",
+        "test/A/1/m/real/0/1",
+        "test/a/1/m/paid/0/1",
+        "test/a/1/m/real/0/0",
+        "test/é/1/m/real/0/1",
+    ],
+)
+def test_a_pool_id_that_the_protocol_does_not_allow_is_refused(vault: Vault, pool_id: str) -> None:
+    with pytest.raises(VaultRefusedError, match="pool-id"):
+        vault.seal(pool_id, 8, "")
+
+
+def test_a_kind_that_is_not_built_yet_is_refused(vault: Vault) -> None:
+    with pytest.raises(VaultRefusedError, match="kind-unsupported"):
+        vault.seal(POOL, 8, "deal")
+
+
+def test_secrets_open_to_the_published_leaves(vault: Vault) -> None:
+    leaves = activated(vault)
+    for slot in range(4):
+        assert slot_leaf(POOL, slot, secret_of(vault, draw(slot))) == leaves[slot]
+    batch = secret_of(vault, draw(4, count=4))
+    assert slot_leaves(POOL, batch, 4) == leaves[4:]
+
+
+def test_one_signature_covers_the_records_of_the_group_in_order(vault: Vault) -> None:
+    activated(vault)
+    openings = [draw(0), ticket(1), draw(0, nonce="01" * 16), void(2, count=2), draw(4, count=2)]
+    acceptances = [b"\x01" * 32, b"\x02" * 32]
+    result = vault.open_group(openings, acceptances, sign=True)
+    secrets = [secrets for secrets, _ in result.openings]
+    assert [refused for _, refused in result.openings] == ["", "", "bound-otherwise", "", ""]
+    assert [len(part) for part in secrets] == [32, 0, 0, 64, 64]
+    digests = [
+        record_digest(draw_record(openings[0].binding, secrets[0])),
+        record_digest(ticket_record(openings[1].binding)),
+        record_digest(void_record(openings[3].binding, secrets[3])),
+        record_digest(draw_record(openings[4].binding, secrets[4])),
+        *acceptances,
+    ]
+    key = vault.receipt_keys.current
+    assert result.key_id == key.key_id == sha256(key.public_key).hexdigest()[:16]
+    message = OPENING_LABEL + lp(ORIGIN.encode()) + root_of(digests)
+    Ed25519PublicKey.from_public_bytes(key.public_key).verify(result.signature, message)
+    assert vault.refused_bindings == 1
+
+
+def test_a_repetition_gives_the_same_bytes_and_no_journal_entry(vault: Vault) -> None:
+    activated(vault)
+    openings = [draw(0), ticket(1), draw(2, count=3)]
+    first = vault.open_group(openings, [], sign=True)
+    mark = vault.journal_mark
+    assert vault.open_group(openings, [], sign=True) == first
+    assert vault.open_group(openings, [], sign=False).openings == first.openings
+    assert vault.open_group([], [], sign=True).signature == b""
+    assert vault.journal_mark == mark
+
+
+def test_the_journal_lists_every_opening_once(vault: Vault) -> None:
+    from rng_service.vault.entries import SlotsOpened, parse_entries
+
+    activated(vault)
+    reserved = ticket(1)
+    for opening in (draw(0), reserved, redeem(reserved), void(2), draw(0)):
+        vault.open_group([opening], [], sign=True)
+    opened = [
+        (entry.slot, entry.count, entry.kind)
+        for frame in vault.read_journal(0)
+        for entry in parse_entries(frame.payload)
+        if isinstance(entry, SlotsOpened)
+    ]
+    assert opened == [(0, 1, 1), (1, 1, 2), (1, 1, 1), (2, 1, 3)]
+
+
+def test_pools_that_are_unknown_or_not_active_do_not_open(vault: Vault) -> None:
+    vault.seal(POOL, 8, "")
+    assert refusal_of(vault, draw(0)) == Refusal.POOL_NOT_ACTIVE
+    assert refusal_of(vault, draw(0, pool=OTHER_POOL)) == Refusal.UNKNOWN_POOL
+
+
+def test_a_group_beyond_the_limits_is_refused_whole(vault: Vault) -> None:
+    activated(vault)
+    with pytest.raises(VaultRefusedError, match="group-too-large"):
+        vault.open_group([draw(0)] * 8193, [], sign=False)
+    with pytest.raises(VaultRefusedError, match="group-too-large"):
+        vault.open_group([Opening(0, 1, b"", count=65_537)], [], sign=False)
+    with pytest.raises(VaultRefusedError, match="acceptance-size"):
+        vault.open_group([draw(0)], [b"short"], sign=True)
+    assert vault.pool_states()[0].untouched
+
+
+def test_a_full_disk_opens_nothing_and_loses_nothing(vault: Vault, monkeypatch: pytest.MonkeyPatch) -> None:
+    activated(vault)
+    with monkeypatch.context() as patch:
+
+        def full(_payload: bytes) -> int:
+            raise JournalError("no room for the journal")
+
+        patch.setattr(vault._journal, "append", full)
+        with pytest.raises(JournalError):
+            vault.open_group([draw(0), ticket(1)], [], sign=True)
+    assert vault.pool_states()[0].untouched
+    assert len(secret_of(vault, draw(0, nonce="01" * 16))) == 32
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"pool": OTHER_POOL},
+        {"size": 9},
+        {"slot_root": "00" * 32},
+        {"type": "pool.void"},
+        {"origin": "acme/live"},
+        {"v": 2},
+        {"v": True},
+    ],
+)
+def test_a_commitment_to_something_else_does_not_activate(vault: Vault, fields: dict[str, Any]) -> None:
+    log = Log()
+    leaves = vault.seal(POOL, 8, "").leaves
+    entry = commit_entry(POOL, leaves, **fields)
+    index = log.append(entry)
+    note = log.sign(vault)
+    with pytest.raises(VaultRefusedError, match="commit-mismatch"):
+        vault.activate(POOL, entry=entry, index=index, checkpoint=note, path=log.path(index))
+    with pytest.raises(VaultRefusedError, match="commit-mismatch"):
+        vault.activate(POOL, entry=b"{}", index=index, checkpoint=note, path=log.path(index))
+
+
+def test_a_commitment_outside_the_signed_log_does_not_activate(vault: Vault, tmp_path: Path) -> None:
+    log = Log()
+    log.append(b"config")
+    leaves = vault.seal(POOL, 8, "").leaves
+    before = log.sign(vault)
+    entry = commit_entry(POOL, leaves)
+    index = log.append(entry)
+    log.append(b"more")
+    stranger = new_vault(tmp_path / "stranger")
+    foreign = Log(list(log.leaves)).sign(stranger)
+    stranger.close()
+    note, path = log.sign(vault), log.path(index)
+    forged = note.replace(b"\n3\n", b"\n4\n")
+    attempts = [(index, before, path), (index, foreign, path), (index, forged, path), (index, b"", path)]
+    attempts += [(0, note, path), (3, note, path), (index, note, path[:-1]), (index, note, [*path, bytes(32)])]
+    for at, checkpoint, proof in attempts:
+        with pytest.raises(VaultRefusedError, match="commit-unproven"):
+            vault.activate(POOL, entry=entry, index=at, checkpoint=checkpoint, path=proof)
+    assert refusal_of(vault, draw(0)) == Refusal.POOL_NOT_ACTIVE
+    for _ in range(2):
+        vault.activate(POOL, entry=entry, index=index, checkpoint=note, path=path)
+    assert len(secret_of(vault, draw(0))) == 32
+    with pytest.raises(VaultRefusedError, match="unknown-pool"):
+        vault.activate(OTHER_POOL, entry=entry, index=index, checkpoint=note, path=path)
+
+
+def test_an_unused_pool_is_void_and_its_key_gives_its_leaves(tmp_path: Path) -> None:
+    vault = new_vault(tmp_path / "vault")
+    leaves = activated(vault)
+    key = vault.void(POOL).reveal_secret()
+    assert slot_leaves(POOL, slot_secrets(key, 8)) == leaves
+    vault.close()
+    vault = open_vault(tmp_path / "vault")
+    assert vault.void(POOL).reveal_secret() == key
+    assert refusal_of(vault, draw(0)) == Refusal.POOL_NOT_ACTIVE
+    assert vault.seal(POOL, 8, "").leaves == leaves
+    with pytest.raises(VaultRefusedError, match="pool-ended"):
+        vault.activate(POOL, entry=b"", index=0, checkpoint=b"", path=[])
+    with pytest.raises(VaultRefusedError, match="pool-incomplete"):
+        vault.erase(POOL)
+    vault.close()
+
+
+@pytest.mark.parametrize("opening", [draw(0), ticket(0), void(0)])
+def test_a_pool_that_was_used_cannot_be_void(vault: Vault, opening: Opening) -> None:
+    activated(vault)
+    vault.open_group([opening], [], sign=False)
+    with pytest.raises(VaultRefusedError, match="pool-used"):
+        vault.void(POOL)
+
+
+def test_a_complete_pool_is_erased_with_an_attestation(tmp_path: Path) -> None:
+    vault = new_vault(tmp_path / "vault")
+    leaves = activated(vault)
+    vault.open_group([draw(0), draw(1, count=5), ticket(6), void(6)], [], sign=False)
+    with pytest.raises(VaultRefusedError, match=r"pool-incomplete: .*6 drawn and 1 void of 8"):
+        vault.erase(POOL)
+    vault.open_group([ticket(7)], [], sign=False)
+    with pytest.raises(VaultRefusedError, match="pool-incomplete"):
+        vault.erase(POOL)
+    vault.open_group([void(7)], [], sign=False)
+    proof = vault.erase(POOL)
+    statement = ERASE_LABEL + lp(ORIGIN.encode()) + lp(POOL.encode()) + root_of(leaves)
+    public = vault.receipt_keys.current.public_key
+    Ed25519PublicKey.from_public_bytes(public).verify(proof.signature, statement)
+    assert vault.erase(POOL) == proof
+    assert not list((tmp_path / "vault" / "pools").iterdir())
+    assert refusal_of(vault, draw(0)) == Refusal.POOL_NOT_ACTIVE
+    vault.close()
+    vault = open_vault(tmp_path / "vault")
+    for attempt in (lambda: vault.seal(POOL, 8, ""), lambda: vault.void(POOL)):
+        with pytest.raises(VaultRefusedError, match=r"pool-erased|pool-used"):
+            attempt()
+    assert vault.erase(POOL) == proof
+    vault.close()
+
+
+def test_everything_stands_after_a_restart(tmp_path: Path) -> None:
+    vault = new_vault(tmp_path / "vault")
+    log = Log()
+    activated(vault, log=log)
+    activated(vault, OTHER_POOL, log=log)
+    reserved = ticket(1)
+    openings = [draw(0), reserved, redeem(reserved), ticket(2), void(3), draw(4, count=2)]
+    first = vault.open_group(openings, [], sign=True)
+    states = [(pool.pool_id, pool.life, pool.drawn, pool.ticketed, pool.voided) for pool in vault.pool_states()]
+    assert states == [(POOL, "active", 4, 1, 1), (OTHER_POOL, "active", 0, 0, 0)]
+    vault.close()
+    vault = open_vault(tmp_path / "vault")
+    assert [(pool.pool_id, pool.life, pool.drawn, pool.ticketed, pool.voided) for pool in vault.pool_states()] == states
+    assert vault.open_group(openings, [], sign=True) == first
+    assert refusal_of(vault, draw(0, nonce="01" * 16)) == Refusal.BOUND_OTHERWISE
+    assert refusal_of(vault, draw(2)) == Refusal.TICKET_MISMATCH
+    vault.close()
+
+
+def test_keys_rotate_without_changing_what_is_open(tmp_path: Path) -> None:
+    vault = new_vault(tmp_path / "vault")
+    activated(vault)
+    secret = secret_of(vault, draw(0))
+    old_key, old_drbg = vault.receipt_keys.current, vault.drbg
+    assert vault.rotate_kek() == 2
+    new_key = vault.rotate_receipt_key()
+    epoch, instance = vault.rotate_drbg()
+    assert (epoch, instance != old_drbg.instance) == (old_drbg.epoch + 1, True)
+    assert vault.seal(OTHER_POOL, 4, "").drbg_instance == instance
+    for _ in range(2):
+        assert secret_of(vault, draw(0)) == secret
+        assert vault.receipt_keys.listed == [old_key, new_key]
+        assert vault.open_group([draw(0)], [], sign=True).key_id == new_key.key_id
+        assert vault.store.kek_epoch == 2
+        vault.close()
+        vault = open_vault(tmp_path / "vault")
+    assert vault.drbg.epoch > epoch
+    vault.close()
+    assert len(list((tmp_path / "vault" / "keys").glob("receipt-*.key"))) == 1
+
+
+def test_a_damaged_pool_key_stops_its_own_pool_only(tmp_path: Path) -> None:
+    vault = new_vault(tmp_path / "vault")
+    log = Log()
+    activated(vault, log=log)
+    activated(vault, OTHER_POOL, log=log)
+    vault.close()
+    path = tmp_path / "vault" / "pools" / (POOL.replace("/", "~") + ".key")
+    good = path.read_bytes()
+    path.write_bytes(good[:-1] + bytes([good[-1] ^ 1]))
+    vault = open_vault(tmp_path / "vault")
+    assert len(vault.damaged) == 1
+    assert str(path) in vault.damaged[0]
+    assert refusal_of(vault, draw(0)) == Refusal.KEY_UNREADABLE
+    assert len(secret_of(vault, draw(0, pool=OTHER_POOL))) == 32
+    with pytest.raises(KeystoreError, match="does not authenticate"):
+        vault.seal(POOL, 8, "")
+    vault.close()
+    path.write_bytes(good)
+    vault = open_vault(tmp_path / "vault")
+    assert len(secret_of(vault, draw(0))) == 32
+    vault.close()
+
+
+def test_yesterdays_journal_beside_todays_mark_is_refused(tmp_path: Path) -> None:
+    directory = tmp_path / "vault"
+    vault = new_vault(directory)
+    log = Log()
+    activated(vault, log=log)
+    vault.close()
+    shutil.copytree(directory / "journal", tmp_path / "yesterday")
+    vault = open_vault(directory)
+    secret_of(vault, draw(0))
+    log.append(b"digest")
+    log.sign(vault)
+    vault.close()
+    shutil.rmtree(directory / "journal")
+    shutil.copytree(tmp_path / "yesterday", directory / "journal")
+    with pytest.raises(JournalError, match="older or another journal"):
+        open_vault(directory)
+
+
+def test_a_finished_vault_never_gets_its_lost_mark_or_key_anew(tmp_path: Path) -> None:
+    directory = tmp_path / "vault"
+    new_vault(directory).close()
+    (directory / "history.json").unlink()
+    initialise_vault(directory, ORIGIN, clock_us=clock)
+    with pytest.raises(KeystoreError, match=r"history\.json"):
+        open_vault(directory)
+    (directory / "keys" / "checkpoint.key").unlink()
+    with pytest.raises(KeystoreError, match=r"checkpoint\.key"):
+        initialise_vault(directory, ORIGIN, clock_us=clock)
