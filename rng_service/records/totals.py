@@ -34,9 +34,7 @@ class TotalsFold:
         row.outcomes += count
         row.unsettled += count
 
-    def plays(
-        self, stream: Stream, currency: str, count: int, *, stake_minor: int, payout_minor: int
-    ) -> None:
+    def plays(self, stream: Stream, currency: str, count: int, *, stake_minor: int, payout_minor: int) -> None:
         """Count ``count`` slots that were drawn with a bet of their own; the sums are over all of them."""
         row = self._row(stream, currency)
         row.outcomes += count
@@ -66,6 +64,16 @@ class TotalsFold:
             row.plays += 1
             row.stake_minor += stake_minor
             row.payout_minor += payout_minor
+
+    def add(self, other: "TotalsFold") -> None:
+        """Add what another fold counted."""
+        for key, sums in other._rows.items():  # noqa: SLF001 - of the same class
+            row = self._rows.setdefault(key, _Sums())
+            row.outcomes += sums.outcomes
+            row.plays += sums.plays
+            row.stake_minor += sums.stake_minor
+            row.payout_minor += sums.payout_minor
+            row.unsettled += sums.unsettled
 
     def rows(self) -> tuple[TotalsRow, ...]:
         """Return the rows in their order; a row in which nothing happened does not exist."""

@@ -1,0 +1,167 @@
+"""The auditor's walk: every entry of the log in order, each held against everything before it."""
+
+from collections import Counter
+from collections.abc import Callable, Iterable
+
+from anchor.errors import MalformedError, VerificationError
+from anchor.merkle import leaf_hash
+from anchor.note import VerifierKey
+from anchor.reader import LogReader
+from anchor.source import Source
+from rng_service.log_entries import (
+    BeaconChainEntry,
+    Digest,
+    Entry,
+    GameRegistration,
+    Incident,
+    KeyRotation,
+    LogConfig,
+    PoolActivate,
+    PoolClose,
+    PoolCommit,
+    PoolErase,
+    PoolQuarantine,
+    PoolTest,
+    PoolVoid,
+    ReceiptKey,
+    StreamLanes,
+    Totals,
+    parse_entry,
+)
+from rng_service.verify.digests import DigestChain
+from rng_service.verify.fault import located, require
+from rng_service.verify.pools import PoolBook, PoolState
+from rng_service.verify.registry import Registry
+from rng_service.verify.totals import TotalsBook
+
+
+class AuditObserver:
+    """What else wants to see the log while it is audited; does nothing by itself."""
+
+    def begin(self, audit: "Audit") -> None:
+        """See the audit before its first entry."""
+
+    def on_digest(self, entry: Digest, file: bytes) -> None:
+        """See a digest that was checked, with the record digests of its file."""
+
+    def on_totals(self, entry: Totals) -> None:
+        """See a totals entry that was checked."""
+
+    def on_pool_closed(self, state: PoolState, voids: list[tuple[int, bytes]]) -> None:
+        """See a pool that was closed, with the (slot, secret) of each slot that was thrown away."""
+
+    def on_pool_voided(self, state: PoolState) -> None:
+        """See a pool that was thrown away as a whole."""
+
+
+class Audit:
+    """The state of an audit between two entries; its size follows the open pools, not the log."""
+
+    def __init__(
+        self,
+        source: Source,
+        reader: LogReader,
+        vkey: VerifierKey,
+        observer: AuditObserver | None = None,
+    ) -> None:
+        self._origin = reader.checkpoint().origin
+        self._source = source
+        self._observer = observer or AuditObserver()
+        self.registry = Registry(vkey, self._origin)
+        self.pools = PoolBook(self.registry, reader, source, vkey)
+        self.digests = DigestChain(self.registry, source)
+        self.totals = TotalsBook()
+        self.types: Counter[str] = Counter()
+        self.incidents: Counter[str] = Counter()
+        self._next_index = 0
+        self._observer.begin(self)
+
+    @property
+    def skipped(self) -> list[str]:
+        """What could not be checked, in sentences."""
+        return sorted(self.pools.skipped | self.totals.skipped)
+
+    def feed(self, data: bytes) -> None:
+        """Check the next entry; raises Fault with its index."""
+        index = self._next_index
+        with located(entry=index):
+            entry = self._parse(index, data)
+            self._dispatch(index, data, entry)
+        self.types[entry.TYPE] += 1
+        self._next_index += 1
+
+    def finish(self) -> None:
+        """Check what only the whole log can tell."""
+        self.registry.require_config()
+        self.pools.finish()
+
+    def feed_all(self, entries: Iterable[bytes], progress: Callable[[int], None] | None = None) -> None:
+        """Check every entry; ``progress`` is told the number of entries after each."""
+        for data in entries:
+            self.feed(data)
+            if progress is not None:
+                progress(self._next_index)
+        self.finish()
+
+    def _parse(self, index: int, data: bytes) -> Entry:
+        try:
+            entry = parse_entry(data)
+        except MalformedError as error:
+            raise VerificationError("entry-malformed", str(error)) from None
+        require(
+            entry.origin == self._origin,
+            "entry-origin",
+            f"an entry of {entry.origin} in the log of {self._origin}",
+        )
+        require(
+            index > 0 or isinstance(entry, LogConfig),
+            "config-missing",
+            f"entry 0 of a log is its log.config, found {entry.TYPE}",
+        )
+        return entry
+
+    def _dispatch(self, index: int, data: bytes, entry: Entry) -> None:
+        match entry:
+            case Digest():
+                self._digest(data, entry)
+            case Totals():
+                self.totals.take(entry, self.digests.next_seq)
+                self._observer.on_totals(entry)
+            case PoolCommit():
+                self.pools.commit(index, leaf_hash(data), entry)
+            case PoolActivate():
+                self.pools.activate(index, entry)
+            case PoolClose():
+                self._observer.on_pool_closed(*self.pools.close(entry))
+            case PoolVoid():
+                self._observer.on_pool_voided(self.pools.void(entry))
+            case PoolQuarantine():
+                self.pools.quarantine(entry)
+            case PoolErase():
+                self.pools.erase(index, entry)
+            case PoolTest():
+                self.pools.test(entry)
+            case LogConfig():
+                self.registry.set_config(index, entry)
+            case ReceiptKey():
+                self.registry.add_receipt_key(entry)
+            case BeaconChainEntry():
+                self.registry.add_chain(entry)
+            case GameRegistration():
+                self.registry.add_game(entry, self._source)
+            case StreamLanes():
+                self.registry.set_lanes(entry)
+            case Incident():
+                self.incidents[f"{entry.kind}: {entry.reason}"] += 1
+            case KeyRotation():
+                # A rotation is news for people; no rule refers to it.
+                pass
+            case _:
+                raise VerificationError("entry-malformed", f"no rule for entries of type {entry.TYPE}")
+
+    def _digest(self, data: bytes, entry: Digest) -> None:
+        file = self.digests.take(leaf_hash(data), len(data), entry)
+        self.pools.take(entry.ranges, entry.time_us)
+        self.pools.check_deadlines(entry.time_us)
+        self.totals.digest(entry)
+        self._observer.on_digest(entry, file)

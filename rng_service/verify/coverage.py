@@ -1,0 +1,57 @@
+"""Which slots of one pool have a ticket, a draw or a void: one byte for each slot of an open pool."""
+
+from collections.abc import Iterator
+from typing import Final
+
+from anchor.errors import VerificationError
+from rng_service.verify.fault import require
+
+_BITS: Final = {"ticket": 1, "draw": 2, "void": 4}
+# What a slot may have had before: a ticket and an end come in either order, but each only once.
+_BEFORE: Final = {"ticket": bytes([0, 2, 4]), "draw": bytes([0, 1]), "void": bytes([0, 1])}
+_SET: Final = {kind: bytes([value | bit for value in range(256)]) for kind, bit in _BITS.items()}
+
+
+class Coverage:
+    """The slots 0 … size-1 of a pool and what the digests have said about them."""
+
+    __slots__ = ("_flags", "_touched", "bound", "drawn", "void")
+
+    def __init__(self, size: int) -> None:
+        self._flags = bytearray(size)
+        self._touched = 0
+        self.bound = 0
+        self.drawn = 0
+        self.void = 0
+
+    def take(self, kind: str, start: int, end: int) -> None:
+        """Mark the slots [start, end); raises VerificationError ``slot-reused`` for one that had its turn."""
+        part = self._flags[start:end]
+        if part.translate(None, _BEFORE[kind]):
+            taken = next(at for at, value in enumerate(part) if value not in _BEFORE[kind])
+            raise VerificationError("slot-reused", f"slot {start + taken} has a {kind} or its like already")
+        self._touched += part.count(0)
+        self._flags[start:end] = part.translate(_SET[kind])
+        if kind == "draw":
+            self.drawn += end - start
+        elif kind == "void":
+            self.void += end - start
+
+    def check_prefix(self, pool: str) -> None:
+        """Check that the slots with any record are the first ones; raises VerificationError ``slot-skipped``."""
+        first_free = self._flags.find(0, self.bound)
+        self.bound = len(self._flags) if first_free < 0 else first_free
+        require(
+            self.bound == self._touched,
+            "slot-skipped",
+            f"{pool}: slot {self.bound} has no record, and later ones have",
+        )
+
+    @property
+    def complete(self) -> bool:
+        """Whether every slot is drawn or void."""
+        return self.drawn + self.void == len(self._flags)
+
+    def void_slots(self) -> Iterator[int]:
+        """Yield the void slots in order."""
+        return (slot for slot, value in enumerate(self._flags) if value & 4)

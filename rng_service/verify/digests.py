@@ -1,0 +1,105 @@
+"""The chain of digests: dense, linked, each with its file, and never longer apart than was promised."""
+
+from itertools import pairwise
+
+from anchor.errors import VerificationError
+from anchor.merkle import root_of
+from anchor.source import Source
+from rng_service.log_entries import NO_DIGEST, Digest, RecordRange
+from rng_service.records.digest import MAX_DIGEST_ENTRY
+from rng_service.verify.fault import located, require
+from rng_service.verify.registry import MICROSECONDS, Registry
+
+
+class DigestChain:
+    """Checks digests one after the other (PROTOCOL.md, section 9)."""
+
+    def __init__(self, registry: Registry, source: Source) -> None:
+        self._registry = registry
+        self._source = source
+        self._prev = NO_DIGEST
+        self._time_us: int | None = None
+        self.next_seq = 0
+        self.records = dict.fromkeys(("draw", "settle", "ticket", "void"), 0)
+
+    @property
+    def newest_us(self) -> int | None:
+        """The time that the newest digest states."""
+        return self._time_us
+
+    def take(self, leaf: bytes, size: int, entry: Digest) -> bytes:
+        """Check the next digest, whose entry has ``size`` bytes and leaf hash ``leaf``; return its file."""
+        config = self._registry.require_config()
+        require(entry.seq == self.next_seq, "digest-seq", f"expected digest {self.next_seq}, found {entry.seq}")
+        require(
+            entry.prev == self._prev,
+            "digest-chain",
+            f"digest {entry.seq} names {entry.prev.hex()} before it, that is {self._prev.hex()}",
+        )
+        require(size <= MAX_DIGEST_ENTRY, "digest-size", f"{size} bytes, at most {MAX_DIGEST_ENTRY} are allowed")
+        if self._time_us is not None:
+            gap_us = entry.time_us - self._time_us
+            require(
+                gap_us <= config.heartbeat_s * MICROSECONDS,
+                "digest-heartbeat",
+                f"digest {entry.seq} comes {gap_us} microseconds after the one before, "
+                f"promised was one each {config.heartbeat_s} seconds",
+            )
+        if entry.beacon is not None:
+            require(
+                entry.beacon.chain in self._registry.chains,
+                "beacon-chain",
+                f"digest {entry.seq} names a chain that the log does not",
+            )
+        _check_counts(entry)
+        _check_ranges(entry.ranges)
+        data = read_digest_file(self._source, entry)
+        self._prev, self._time_us, self.next_seq = leaf, entry.time_us, entry.seq + 1
+        for kind in self.records:
+            self.records[kind] += getattr(entry.counts, kind)
+        return data
+
+
+def read_digest_file(source: Source, entry: Digest) -> bytes:
+    """Return a digest's record digests; raises Fault ``digest-file`` unless they are the tree of its root."""
+    if not entry.counts.total:
+        # A heartbeat's file is empty; a server that stores no empty files still serves the whole log.
+        require(entry.root == root_of([]), "digest-file", f"digest {entry.seq} is empty, its root is not")
+        return b""
+    with located(path=entry.path):
+        wanted = 32 * entry.counts.total
+        data = source.read(entry.path, limit=wanted)
+        require(len(data) == wanted, "digest-file", f"{len(data)} bytes, the digest counts {wanted}")
+        leaves = [data[at : at + 32] for at in range(0, len(data), 32)]
+        found = root_of(leaves)
+        require(found == entry.root, "digest-file", f"folds to {found.hex()}, the digest has {entry.root.hex()}")
+        require(len(set(leaves)) == len(leaves), "digest-repeated", "the same record stands in it twice")
+    return data
+
+
+def _check_counts(entry: Digest) -> None:
+    counted = dict.fromkeys(("draw", "settle", "ticket", "void"), 0)
+    for item in entry.ranges:
+        counted[item.kind] += item.records
+    for kind, number in counted.items():
+        stated = getattr(entry.counts, kind)
+        require(
+            stated == number,
+            "digest-counts",
+            f"digest {entry.seq} counts {stated} of kind {kind}, its ranges have {number}",
+        )
+
+
+def _check_ranges(ranges: tuple[RecordRange, ...]) -> None:
+    for before, after in pairwise(ranges):
+        first = (before.pool.encode("ascii"), before.kind)
+        second = (after.pool.encode("ascii"), after.kind)
+        if first < second:
+            continue
+        if first > second or before.slot is None or before.slots is None or after.slot is None:
+            raise VerificationError("digest-ranges", "the ranges are not sorted by pool, kind and slot")
+        require(
+            before.slot + before.slots < after.slot,
+            "digest-ranges",
+            f"{after.pool}: two ranges of kind {after.kind} touch, overlap or stand in the wrong order",
+        )

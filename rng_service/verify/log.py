@@ -1,0 +1,65 @@
+"""Verify a whole log: every tile, entry, pool, digest and total, from static files alone."""
+
+from collections.abc import Callable
+
+from anchor.checkpoint import open_checkpoint
+from anchor.note import VerifierKey
+from anchor.reader import LogReader
+from anchor.source import Source
+from rng_service.verify.audit import Audit, AuditObserver
+from rng_service.verify.fault import located
+from rng_service.verify.report import LogReport
+
+
+def verify_log(
+    source: Source,
+    vkey: str | VerifierKey,
+    *,
+    old_checkpoint: bytes | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> LogReport:
+    """Check everything that PROTOCOL.md demands of a log, and return what was found.
+
+    ``old_checkpoint`` is a note that was kept from an earlier visit: the log must extend it. ``progress`` is
+    told (entries done, entries in all). Raises Fault, a VerificationError, for the first thing that is wrong.
+    """
+    return run_audit(source, vkey, old_checkpoint=old_checkpoint, progress=progress)[1]
+
+
+def run_audit(
+    source: Source,
+    vkey: str | VerifierKey,
+    *,
+    old_checkpoint: bytes | None = None,
+    progress: Callable[[int, int], None] | None = None,
+    observer: AuditObserver | None = None,
+) -> tuple[Audit, LogReport]:
+    """Do as `verify_log` while ``observer`` looks on; return the audit's last state as well."""
+    with located():
+        key = vkey if isinstance(vkey, VerifierKey) else VerifierKey.parse(vkey)
+        reader = LogReader(source, key)
+        with located(path="checkpoint"):
+            checkpoint = reader.checkpoint()
+        old = None
+        if old_checkpoint is not None:
+            old = open_checkpoint(old_checkpoint, key)
+            reader.verify_extends(old)
+        audit = Audit(source, reader, key, observer)
+        size = checkpoint.size
+        audit.feed_all(reader.entries(), None if progress is None else lambda done: progress(done, size))
+    return audit, LogReport(
+        origin=checkpoint.origin,
+        size=size,
+        root=checkpoint.root.hex(),
+        entries=dict(sorted(audit.types.items())),
+        records=dict(audit.digests.records),
+        pools_open=len(audit.pools.open_pools()),
+        pools_closed=audit.pools.closed,
+        pools_voided=audit.pools.voided,
+        newest_digest_us=audit.digests.newest_us,
+        extends_size=None if old is None else old.size,
+        development_beacon=any(chain.development for chain in audit.registry.chains.values()),
+        incidents=dict(sorted(audit.incidents.items())),
+        opened_voids=tuple(line.text() for line in audit.pools.bias_lines()),
+        skipped=tuple(audit.skipped),
+    )

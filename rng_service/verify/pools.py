@@ -1,0 +1,403 @@
+"""The life of every pool in the log: committed, activated, used in order, closed or thrown away, erased.
+
+State is kept for pools that are still open. Of a closed pool only its slot root stays until its key is
+erased, and of a lane only the number of its last pool.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+from anchor.errors import VerificationError
+from anchor.merkle import root_of
+from anchor.note import VerifierKey
+from anchor.reader import LogReader
+from anchor.source import Source
+from rng_service.beacon.chain import ChainInfo
+from rng_service.encoding import ERASE_LABEL, lp
+from rng_service.games import GameDefinition
+from rng_service.log_entries import (
+    PoolActivate,
+    PoolClose,
+    PoolCommit,
+    PoolErase,
+    PoolQuarantine,
+    PoolTest,
+    PoolVoid,
+    RecordRange,
+)
+from rng_service.names import Lane, PoolId, parse_pool_id
+from rng_service.outcome import DrawKeyDeriver
+from rng_service.outcome.primitives import Program
+from rng_service.pools.slots import slot_leaves, slot_secrets
+from rng_service.verify.bias import BiasLine, VoidOutcomes
+from rng_service.verify.commitment import (
+    BLS_SKIPPED,
+    check_activation_beacon,
+    check_activation_checkpoint,
+    check_commit_beacon,
+    read_leaves,
+)
+from rng_service.verify.coverage import Coverage
+from rng_service.verify.fault import located, require
+from rng_service.verify.registry import MICROSECONDS, Registry, read_game
+from rng_service.verify.voids import read_voids
+
+# Enough for a chi-square statistic; a pool of a million slots would cost seconds for a line of the report.
+_SAMPLED_VOIDS = 10_000
+
+
+@dataclass(slots=True)
+class PoolState:
+    """One open pool. ``commit_leaf`` is D; ``coverage`` exists from the first record on."""
+
+    pool_id: PoolId
+    commit_index: int
+    commit_leaf: bytes
+    commit: PoolCommit
+    chain: ChainInfo | None
+    program: Program
+    game: GameDefinition
+    activate_index: int | None = None
+    activation: PoolActivate | None = None
+    quarantined_from: int | None = None
+    coverage: Coverage | None = None
+    completed_us: int | None = None
+
+    @property
+    def beacon(self) -> bytes:
+        """B, or nothing for a pool without a beacon."""
+        activation = self.activation
+        return activation.beacon_value or b"" if activation is not None else b""
+
+    @property
+    def bound(self) -> int:
+        """How many slots, from the first on, have a record."""
+        return 0 if self.coverage is None else self.coverage.bound
+
+    def deriver(self) -> DrawKeyDeriver:
+        """Return what derives draw keys of this pool."""
+        return DrawKeyDeriver(self.commit_leaf, self.beacon, self.commit.program)
+
+
+@dataclass(slots=True)
+class _LaneState:
+    last_number: int = 0
+    open: dict[int, PoolState] = field(default_factory=dict)
+
+
+class PoolBook:
+    """Checks every pool entry against the life cycle of PROTOCOL.md, sections 5 to 7 and 11."""
+
+    def __init__(self, registry: Registry, reader: LogReader, source: Source, vkey: VerifierKey) -> None:
+        self._registry = registry
+        self._reader = reader
+        self._source = source
+        self._vkey = vkey
+        self._lanes: dict[Lane, _LaneState] = {}
+        self._awaiting_erasure: dict[str, bytes] = {}
+        self._erasures: list[tuple[int, PoolErase]] = []
+        self._bias: dict[str, VoidOutcomes] = {}
+        self._games: dict[bytes, GameDefinition] = {}
+        self.skipped: set[str] = set()
+        self.closed = 0
+        self.voided = 0
+
+    # Entries.
+
+    def commit(self, index: int, leaf: bytes, entry: PoolCommit) -> PoolState:
+        """Open a pool: next in its lane, its game as registered, its leaves the tree that it commits to."""
+        pool = parse_pool_id(entry.pool)
+        config, stream = self._registry.require_config(), pool.stream
+        require(
+            pool.environment == config.environment,
+            "pool-environment",
+            f"{entry.pool} in the log of {config.environment}",
+        )
+        lanes = self._registry.lanes.get(str(stream), 1)
+        require(pool.lane < lanes, "pool-lane", f"{entry.pool}: the stream has {lanes} lanes")
+        lane = self._lanes.setdefault(pool.queue, _LaneState())
+        require(pool.number > lane.last_number, "pool-committed-twice", f"{entry.pool} was committed to before")
+        require(
+            pool.number == lane.last_number + 1,
+            "pool-number-gap",
+            f"{entry.pool}: the lane's next number is {lane.last_number + 1}",
+        )
+        definition = self._game(pool, entry)
+        state = PoolState(
+            pool,
+            index,
+            leaf,
+            entry,
+            self._chain(entry, config.beacon_margin_s),
+            definition.program(entry.program).outcome,
+            definition,
+        )
+        self.leaves(state)
+        self._registry.lane_counts.setdefault(str(stream), set()).add(lanes)
+        lane.last_number = pool.number
+        lane.open[pool.number] = state
+        return state
+
+    def activate(self, index: int, entry: PoolActivate) -> None:
+        """Let a pool be drawn from: its commitment was published, and its round has come."""
+        state = self.require_open(entry.pool)
+        require(state.activation is None, "pool-activated-twice", f"{entry.pool} was activated before")
+        require(
+            entry.commit_index == state.commit_index,
+            "activation-commit",
+            f"the commitment is entry {state.commit_index}, the activation names {entry.commit_index}",
+        )
+        require(
+            entry.commit == state.commit_leaf,
+            "activation-commit",
+            f"the commitment hashes to {state.commit_leaf.hex()}, the activation names {entry.commit.hex()}",
+        )
+        check_activation_checkpoint(entry, self._reader, self._vkey)
+        require(
+            state.commit.beacon is None or entry.time_us <= state.commit.deadline_us,
+            "activation-late",
+            f"{entry.pool} was activated behind its deadline",
+        )
+        if not check_activation_beacon(state.commit, entry, state.chain):
+            self.skipped.add(BLS_SKIPPED)
+        state.activate_index, state.activation = index, entry
+
+    def test(self, entry: PoolTest) -> None:
+        """Take a test's verdict: the plan is the one that the commitment named."""
+        state = self.require_open(entry.pool)
+        require(state.activation is not None, "pool-inactive", f"{entry.pool} is not activated yet")
+        require(state.commit.test_plan == entry.plan, "test-plan", f"{entry.pool} named another plan")
+
+    def quarantine(self, entry: PoolQuarantine) -> None:
+        """Stop a pool for ever; slots that the log has as bound cannot lie behind the stop."""
+        state = self.require_open(entry.pool)
+        require(state.quarantined_from is None, "pool-quarantined-twice", f"{entry.pool} is quarantined already")
+        require(
+            state.bound <= entry.from_slot <= state.commit.size,
+            "quarantine-slot",
+            f"{entry.pool}: {state.bound} slots are bound, the quarantine begins at {entry.from_slot}",
+        )
+        state.quarantined_from = entry.from_slot
+
+    def close(self, entry: PoolClose) -> tuple[PoolState, list[tuple[int, bytes]]]:
+        """Close a pool: the census is that of its records, and what was thrown away is opened.
+
+        Returns the pool's last state and (slot, secret) of its voids.
+        """
+        state = self.require_open(entry.pool)
+        coverage = state.coverage or Coverage(state.commit.size)
+        census = (state.commit.size, coverage.drawn, coverage.void)
+        require(
+            (entry.size, entry.drawn, entry.void) == census and entry.drawn + entry.void == entry.size,
+            "pool-census",
+            f"{entry.pool}: the records have (size, drawn, void) = {census}, "
+            f"the close says {(entry.size, entry.drawn, entry.void)}",
+        )
+        voids = read_voids(self._source, entry, coverage.void_slots(), self.leaves(state))
+        self._count_bias(state, voids)
+        self.closed += 1
+        self._awaiting_erasure[entry.pool] = state.commit.slot_root
+        self._drop(state)
+        return state, voids
+
+    def void(self, entry: PoolVoid) -> PoolState:
+        """Throw a pool away of which nothing was bound; its key shows what it was."""
+        state = self.require_open(entry.pool)
+        require(
+            state.coverage is None,
+            "pool-void-used",
+            f"{entry.pool} has records, so that its slots must be opened one by one",
+        )
+        secrets = slot_secrets(entry.key, state.commit.size)
+        found = root_of(slot_leaves(entry.pool, secrets))
+        require(
+            found == state.commit.slot_root,
+            "pool-void-key",
+            f"{entry.pool}: the key gives the slot root {found.hex()}, "
+            f"the commitment has {state.commit.slot_root.hex()}",
+        )
+        if state.commit.beacon is None or state.activation is not None:
+            sampled = min(state.commit.size, _SAMPLED_VOIDS)
+            self._count_bias(state, ((slot, secrets[32 * slot : 32 * slot + 32]) for slot in range(sampled)))
+        self.voided += 1
+        self._awaiting_erasure[entry.pool] = state.commit.slot_root
+        self._drop(state)
+        return state
+
+    def erase(self, index: int, entry: PoolErase) -> None:
+        """Take the vault's word that a closed pool's key is gone."""
+        root = self._awaiting_erasure.pop(entry.pool, None)
+        require(root is not None, "erase-unclosed", f"{entry.pool} is not closed, or was erased before")
+        require(root == entry.slot_root, "erase-root", f"{entry.pool} has another slot root")
+        if entry.key_id in self._registry.receipt_keys:
+            self._check_erasure(entry)
+        else:
+            # A receipt key may be announced anywhere in the log, so its signatures wait until the end.
+            self._erasures.append((index, entry))
+
+    # Records.
+
+    def take(self, ranges: Iterable[RecordRange], time_us: int) -> None:
+        """Bind the slots of one digest, published at ``time_us``, and hold them to order."""
+        touched: dict[str, PoolState] = {}
+        for item in sorted(ranges, key=lambda item: item.kind != "ticket"):
+            if item.slot is None or item.slots is None:
+                self._require_settled_pool(item.pool)
+                continue
+            state = self.require_open(item.pool)
+            require(
+                state.activation is not None,
+                "pool-inactive",
+                f"{item.pool} has records before its activation",
+            )
+            self._take_slots(state, item.kind, item.slot, item.slot + item.slots)
+            touched[item.pool] = state
+        for state in touched.values():
+            self._check_order(state, time_us)
+
+    def check_deadlines(self, now_us: int) -> None:
+        """Hold the operator to its word at the time of a digest: complete pools are closed, late ones void."""
+        delay_us = self._registry.require_config().close_delay_s * MICROSECONDS
+        for lane in self._lanes.values():
+            for state in lane.open.values():
+                if state.completed_us is not None:
+                    require(
+                        now_us <= state.completed_us + delay_us,
+                        "pool-not-closed",
+                        f"{state.commit.pool} was complete at {state.completed_us}, and is open at {now_us}",
+                    )
+                elif state.activation is None and state.commit.beacon is not None:
+                    require(
+                        now_us <= state.commit.deadline_us + delay_us,
+                        "pool-not-voided",
+                        f"{state.commit.pool}: its deadline {state.commit.deadline_us} passed",
+                    )
+
+    # Questions.
+
+    def require_open(self, name: str) -> PoolState:
+        """Return an open pool; raises VerificationError ``pool-unknown`` or ``pool-closed``."""
+        pool = parse_pool_id(name)
+        lane = self._lanes.get(pool.queue)
+        if lane is None or pool.number > lane.last_number:
+            raise VerificationError("pool-unknown", f"{name} has no commitment before this entry")
+        state = lane.open.get(pool.number)
+        if state is None:
+            raise VerificationError("pool-closed", f"{name} was closed or voided before this entry")
+        return state
+
+    def open_pools(self) -> list[PoolState]:
+        """Return the pools that are still open."""
+        return [state for lane in self._lanes.values() for state in lane.open.values()]
+
+    def bias_lines(self) -> list[BiasLine]:
+        """Return what the opened voids of each stream look like."""
+        return [outcomes.line(stream) for stream, outcomes in sorted(self._bias.items())]
+
+    def finish(self) -> None:
+        """Check what had to wait for the end of the log."""
+        for index, entry in self._erasures:
+            with located(entry=index):
+                require(
+                    entry.key_id in self._registry.receipt_keys,
+                    "receipt-key-unknown",
+                    f"no key.receipt announces {entry.key_id.hex()}",
+                )
+                self._check_erasure(entry)
+
+    def leaves(self, state: PoolState) -> bytes:
+        """Return the pool's slot leaves, once they are known to give its slot root."""
+        return read_leaves(self._source, state.commit)
+
+    # Parts.
+
+    def _game(self, pool: PoolId, entry: PoolCommit) -> GameDefinition:
+        game = self._registry.games.get((pool.stream.game, pool.stream.version))
+        if game is None:
+            raise VerificationError("game-unregistered", f"{entry.pool}: its game version is not registered")
+        require(
+            game.digest == entry.game_digest,
+            "game-digest",
+            f"{entry.pool} commits to {entry.game_digest.hex()}, registered is {game.digest.hex()}",
+        )
+        require(
+            entry.program == pool.stream.program and entry.program in game.programs,
+            "pool-program",
+            f"{entry.pool} commits to the program {entry.program}",
+        )
+        if game.digest not in self._games:
+            self._games[game.digest] = read_game(self._source, game.digest)
+        return self._games[game.digest]
+
+    def _chain(self, entry: PoolCommit, margin_s: int) -> ChainInfo | None:
+        if entry.beacon is None:
+            return None
+        chain = self._registry.chains.get(entry.beacon.chain)
+        if chain is None:
+            raise VerificationError("beacon-chain", f"{entry.pool} names a chain that the log does not")
+        check_commit_beacon(entry, entry.beacon, chain, margin_s)
+        return chain
+
+    def _take_slots(self, state: PoolState, kind: str, start: int, end: int) -> None:
+        name, size = state.commit.pool, state.commit.size
+        require(end <= size, "slot-range", f"{name} has {size} slots, the range ends at {end}")
+        if state.quarantined_from is not None and kind != "void":
+            require(
+                end <= state.quarantined_from,
+                "pool-quarantined",
+                f"{name} is quarantined from slot {state.quarantined_from} on, a {kind} takes slot {end - 1}",
+            )
+        if state.coverage is None:
+            state.coverage = Coverage(size)
+        state.coverage.take(kind, start, end)
+
+    def _check_order(self, state: PoolState, time_us: int) -> None:
+        name, coverage = state.commit.pool, state.coverage
+        if coverage is None:
+            return
+        coverage.check_prefix(name)
+        for number, other in self._lanes[state.pool_id.queue].open.items():
+            if number < state.pool_id.number:
+                left = other.commit.size - other.bound
+                require(
+                    left == 0 or other.quarantined_from is not None,
+                    "lane-order",
+                    f"{name} is used while {other.commit.pool} has {left} slots left",
+                )
+        if coverage.complete and state.completed_us is None:
+            state.completed_us = time_us
+
+    def _require_settled_pool(self, name: str) -> None:
+        pool = parse_pool_id(name)
+        lane = self._lanes.get(pool.queue)
+        state = None if lane is None else lane.open.get(pool.number)
+        known = lane is not None and pool.number <= lane.last_number
+        require(
+            known and (state is None or state.coverage is not None),
+            "settle-unknown-pool",
+            f"{name} has no draws that could be settled",
+        )
+
+    def _check_erasure(self, entry: PoolErase) -> None:
+        key = Ed25519PublicKey.from_public_bytes(self._registry.receipt_keys[entry.key_id])
+        origin = entry.origin.encode("ascii")
+        message = ERASE_LABEL + lp(origin) + lp(entry.pool.encode("ascii")) + entry.slot_root
+        try:
+            key.verify(entry.signature, message)
+        except InvalidSignature:
+            raise VerificationError("erase-signature", f"{entry.pool}: not signed by its key") from None
+
+    def _count_bias(self, state: PoolState, voids: Iterable[tuple[int, bytes]]) -> None:
+        stream = str(state.pool_id.stream)
+        deriver = state.deriver()
+        counts = self._bias.get(stream)
+        for slot, secret in voids:
+            if counts is None:
+                counts = self._bias[stream] = VoidOutcomes(state.program.steps)
+            counts.add(state.program.derive(deriver.outcome_stream(secret, slot, b"")))
+
+    def _drop(self, state: PoolState) -> None:
+        del self._lanes[state.pool_id.queue].open[state.pool_id.number]

@@ -1,0 +1,100 @@
+"""Settlements of an export: each for an outcome that was drawn, each bettor once, none against its own bet."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from anchor.errors import VerificationError
+from rng_service.verify.evaluation import PoolEvaluator
+from rng_service.verify.fault import require
+from rng_service.verify.opened import OpenedRecord
+
+# How a settlement's record names its draw, as the record stands inside a line of an export.
+_SETTLE_MARK = b'\\"kind\\":\\"settle\\"'
+_DRAW_MARK = b'\\"draw\\":\\"'
+
+
+@dataclass(frozen=True, slots=True)
+class SettledDraw:
+    """What a settlement is held against: the draw's slots, outcomes, and its own bet when it had one."""
+
+    record: OpenedRecord
+    outcomes: list[tuple[int, ...]]
+    payouts: list[int] | None
+    evaluator: PoolEvaluator
+
+
+@dataclass(slots=True)
+class Settlements:
+    """Keeps the draws that settlements name, and nothing of the others."""
+
+    named: set[bytes]
+    complete_from_start: bool
+    unknown: int = 0
+    _draws: dict[bytes, SettledDraw] = field(default_factory=dict)
+    _bettors: set[tuple[bytes, int, str]] = field(default_factory=set)
+    _settled: set[tuple[bytes, int]] = field(default_factory=set)
+
+    def drawn(self, draw: SettledDraw) -> None:
+        """Keep a draw when a settlement of the export names it."""
+        if draw.record.digest in self.named:
+            self._draws[draw.record.digest] = draw
+
+    def take(self, record: OpenedRecord) -> bool:
+        """Check one settlement; return whether it is the first for an outcome without a bet of its own."""
+        binding = record.binding
+        name = bytes.fromhex(binding["draw"])
+        bettor = name, record.slot, binding["bettor"]
+        require(bettor not in self._bettors, "settle-twice", f"slot {record.slot}: settled twice for one bettor")
+        self._bettors.add(bettor)
+        draw = self._draws.get(name)
+        if draw is None:
+            # A draw before the first digest of the export is not wrong, only out of sight.
+            require(not self.complete_from_start, "settle-draw", f"no draw before it has the digest {name.hex()}")
+            self.unknown += 1
+            return False
+        _check_place(record, draw.record)
+        number = record.slot - draw.record.slot
+        _check_money(binding, draw, number)
+        outcome = name, record.slot
+        first = draw.payouts is None and outcome not in self._settled
+        self._settled.add(outcome)
+        return first
+
+
+def named_draws(lines: Iterable[bytes]) -> set[bytes]:
+    """Return the record digests of the draws that an export's settlements name."""
+    found = set()
+    for line in lines:
+        if _SETTLE_MARK in line:
+            at = line.find(_DRAW_MARK) + len(_DRAW_MARK)
+            try:
+                found.add(bytes.fromhex(line[at : at + 64].decode("ascii")))
+            except ValueError:
+                # Whoever reads the record properly will say what is wrong with it.
+                continue
+    return found
+
+
+def _check_place(record: OpenedRecord, draw: OpenedRecord) -> None:
+    require(
+        record.pool == draw.pool and draw.slot <= record.slot < draw.slot + draw.slots,
+        "settle-slot",
+        f"settles slot {record.slot} of {record.pool}, its draw took {draw.slot} of {draw.pool}",
+    )
+
+
+def _check_money(binding: dict[str, Any], draw: SettledDraw, number: int) -> None:
+    stake, payout = binding["stake_minor"], binding["payout_minor"]
+    if binding["status"] == "confirm":
+        if draw.payouts is None:
+            raise VerificationError("settle-confirm", "confirms a draw that had no bet of its own")
+        own = draw.record.binding
+        require(
+            (stake, payout, binding["currency"]) == (own["stake_minor"], draw.payouts[number], own["currency"]),
+            "settle-confirm",
+            f"confirms stake {stake} and payout {payout}, the draw had {own['stake_minor']} and {draw.payouts[number]}",
+        )
+    elif binding["status"] == "final" and "bet" in binding:
+        expected = draw.evaluator.payouts(binding["bet"], stake, [draw.outcomes[number]])[0]
+        require(payout == expected, "settle-payout", f"pays {payout}, the bet gives {expected}")

@@ -1,0 +1,79 @@
+"""Totals entries: dense over the digests, and never with another number of outcomes than the digests have."""
+
+from collections import deque
+
+from anchor.errors import VerificationError
+from rng_service.log_entries import Digest, Totals
+from rng_service.names import Stream, parse_pool_id
+from rng_service.records.totals import row_key
+from rng_service.verify.fault import require
+
+# Digests with draws that no totals cover yet; an operator who publishes none is reported, not followed.
+_MOST_PENDING = 100_000
+TOTALS_SKIPPED = "outcomes of totals were not compared: too many digests without a totals entry"
+
+
+class TotalsBook:
+    """Checks totals entries one after the other (PROTOCOL.md, section 10)."""
+
+    def __init__(self) -> None:
+        self._pending: deque[tuple[int, dict[Stream, int]]] = deque()
+        self._from_digest = 0
+        self.next_seq = 0
+        self.skipped: set[str] = set()
+
+    def digest(self, entry: Digest) -> None:
+        """Remember how many slots of each stream a digest drew."""
+        drawn: dict[Stream, int] = {}
+        for item in entry.ranges:
+            if item.kind == "draw" and item.slots is not None:
+                stream = parse_pool_id(item.pool).stream
+                drawn[stream] = drawn.get(stream, 0) + item.slots
+        if drawn and not self.skipped:
+            self._pending.append((entry.seq, drawn))
+        if len(self._pending) > _MOST_PENDING:
+            self._pending.clear()
+            self.skipped.add(TOTALS_SKIPPED)
+
+    def take(self, entry: Totals, next_digest: int) -> None:
+        """Check the next totals; ``next_digest`` is the number that the log's next digest will have."""
+        require(entry.seq == self.next_seq, "totals-seq", f"expected totals {self.next_seq}, found {entry.seq}")
+        require(
+            entry.from_digest == self._from_digest and entry.from_digest <= entry.to_digest,
+            "totals-gap",
+            f"totals {entry.seq} cover digests {entry.from_digest} … {entry.to_digest}, "
+            f"the next uncovered digest is {self._from_digest}",
+        )
+        require(
+            entry.to_digest < next_digest,
+            "totals-ahead",
+            f"totals {entry.seq} end at digest {entry.to_digest}, the log has {next_digest}",
+        )
+        keys = [row_key(row) for row in entry.rows]
+        require(keys == sorted(set(keys)), "totals-rows", "the rows are not sorted, or stand there twice")
+        require(
+            all(row.stake_minor >= 0 and row.payout_minor >= 0 for row in entry.rows),
+            "totals-rows",
+            "stakes and payouts are not negative",
+        )
+        if not self.skipped:
+            self._compare_outcomes(entry)
+        self._from_digest, self.next_seq = entry.to_digest + 1, entry.seq + 1
+
+    def _compare_outcomes(self, entry: Totals) -> None:
+        expected: dict[Stream, int] = {}
+        while self._pending and self._pending[0][0] <= entry.to_digest:
+            for stream, number in self._pending.popleft()[1].items():
+                expected[stream] = expected.get(stream, 0) + number
+        stated: dict[Stream, int] = {}
+        for row in entry.rows:
+            if row.outcomes:
+                stream = Stream(row.game, row.version, row.program, row.play_class)
+                stated[stream] = stated.get(stream, 0) + row.outcomes
+        if stated != expected:
+            stream = min(set(stated.items()) ^ set(expected.items()))[0]
+            raise VerificationError(
+                "totals-outcomes",
+                f"totals {entry.seq}: {stream} has {stated.get(stream, 0)} outcomes, "
+                f"the digests have {expected.get(stream, 0)}",
+            )
