@@ -186,6 +186,7 @@ def bind_group(
     for task in refused:
         execute(connection, "DELETE FROM requests WHERE request_id = ? AND caller = ?", task.key)
     if not placed:
+        execute(connection, "DELETE FROM commit_groups WHERE id = ?", (group_id,))
         return None
     builder.number_sessions(placed)
     for place, task in placed:
@@ -206,8 +207,8 @@ def _insert_group(connection: Connection, key_id: str, not_before_us: int) -> tu
         f"INSERT INTO commit_groups (created_us, key_id) VALUES ({_LATEST[name]}({_NOW[name]}, ?), ?) "  # noqa: S608
         "RETURNING id, created_us"
     )
-    row = execute(connection, statement, (not_before_us, key_id)).one()
-    return row[0], row[1]
+    group_id, created_us = execute(connection, statement, (not_before_us, key_id)).one()
+    return group_id, created_us
 
 
 class _GroupBuilder:
@@ -287,9 +288,8 @@ class _GroupBuilder:
             f"WHERE t.hash IN ({marks(len(wanted))}) ORDER BY t.hash{lock}",
             wanted,
         )
-        self._tickets = {
-            bytes(row[0]): _Ticket(row[1], row[2], row[3], row[4], row[5], row[6], bytes(row[7])) for row in rows
-        }
+        for hashed, pool, pool_id, slot, state, expires_us, caller, binding in rows:
+            self._tickets[bytes(hashed)] = _Ticket(pool, pool_id, slot, state, expires_us, caller, bytes(binding))
 
     def place(self, place: int, task: BindTask) -> bool:
         """Take slots for ``task``; False leaves an error in it and takes nothing."""

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Connection, CursorResult
+from sqlalchemy import Connection
 
 # SQLite's limit on host parameters is 32,766 in every supported version.
 _MAX_PARAMETERS = 30_000
@@ -25,8 +25,11 @@ def _in_dialect(statement: str, paramstyle: str) -> str:
     return statement if paramstyle == "qmark" else statement.replace("?", "%s")
 
 
-def execute(connection: Connection, statement: str, parameters: Sequence[Any] = ()) -> CursorResult[Any]:
-    """Execute ``statement``, whose parameters are written `?`, in the connection's dialect."""
+def execute(connection: Connection, statement: str, parameters: Sequence[Any] = ()) -> Any:
+    """Execute ``statement``, whose parameters are written `?`, in the connection's dialect; returns its CursorResult.
+
+    Rows of textual statements have no static types, so the result is not annotated further.
+    """
     text = _in_dialect(statement, connection.dialect.paramstyle)
     return connection.exec_driver_sql(text, tuple(parameters))
 

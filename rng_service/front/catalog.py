@@ -1,0 +1,281 @@
+"""What the front knows of games, streams and pools: a read model of the ledger, refreshed beside the draw path.
+
+Pools are loaded (leaves read, root checked, tree built) before they are needed; a draw finds everything in memory.
+A pool's ``next_slot`` is owned by the thread that binds; everything else here is written by the refreshing thread,
+by replacing whole tuples, and read without locks.
+"""
+
+from collections import OrderedDict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from hashlib import sha256
+from pathlib import Path
+from threading import Lock
+
+from sqlalchemy import Connection, Engine, select
+
+from anchor import canonical
+from anchor.errors import VerificationError
+from anchor.merkle import levels_of
+from anchor.range_path import range_path
+from rng_service.errors import FailedPrecondition, InvalidArgument, LedgerError, NotFound
+from rng_service.games import Bet, BetError, GameDefinition, parse_bet, parse_game, resolve_bet
+from rng_service.ledger.engine import reading
+from rng_service.ledger.models import GameRow, LogEntryRow, PoolRow, StreamRow
+from rng_service.outcome import DrawKeyDeriver, Program
+from rng_service.records.protection import Protection, protection_of
+
+_KEPT_BETS = 4_096
+_KEPT_POOLS = 64
+_STREAMS = select(StreamRow.id, StreamRow.game_id, StreamRow.program, StreamRow.play_class, StreamRow.lanes)
+
+
+class PackedLevel(Sequence[bytes]):
+    """One level of a Merkle tree in one bytes object: 32 bytes a node instead of an object each."""
+
+    __slots__ = ("_data",)
+
+    def __init__(self, hashes: Sequence[bytes]) -> None:
+        self._data = b"".join(hashes)
+
+    def __len__(self) -> int:
+        return len(self._data) >> 5
+
+    def __getitem__(self, index: int) -> bytes:  # type: ignore[override]
+        return self._data[index << 5 : (index + 1) << 5]
+
+
+@dataclass(slots=True)
+class Pool:
+    """A pool that can be drawn from, or of which receipts are made."""
+
+    id: int
+    pool_id: str
+    lane: int
+    number: int
+    size: int
+    next_slot: int
+    commit_index: int
+    activate_index: int
+    beacon: bool
+    development: bool
+    deriver: DrawKeyDeriver = field(repr=False)
+    program: Program = field(repr=False)
+    levels: tuple[PackedLevel, ...] = field(repr=False)
+
+    def slot_path(self, slot: int, count: int) -> list[bytes]:
+        """Return the inclusion path of one slot, or the range path of several (PROTOCOL.md, section 8)."""
+        if count > 1:
+            return range_path(self.levels, slot, count)
+        path = []
+        for level in self.levels[:-1]:
+            sibling = slot ^ 1
+            if sibling < len(level):
+                path.append(level[sibling])
+            slot >>= 1
+        return path
+
+    def protection(self, *, ticketed: bool, seeded: bool) -> Protection:
+        """Return the labels of a draw from this pool."""
+        return protection_of(
+            beacon=self.beacon,
+            witnessed=False,
+            development=self.development,
+            ticketed=ticketed,
+            seeded=seeded,
+        )
+
+
+@dataclass(slots=True)
+class Stream:
+    """One stream and the active pools of its lanes, in the order of their numbers."""
+
+    id: int
+    definition: GameDefinition
+    program_id: str
+    play_class: str
+    lanes: int
+    prefix: str
+    retired: bool = False
+    active: tuple[tuple[Pool, ...], ...] = ()
+    _bets: dict[str, tuple[str, Bet]] = field(default_factory=dict, repr=False)
+
+    def pools(self, lane: int) -> Sequence[Pool]:
+        """Return the lane's active pools; the first is drawn from first."""
+        return self.active[lane] if lane < len(self.active) else ()
+
+    def owns(self, pool_id: str) -> bool:
+        """Return whether the pool belongs to this stream."""
+        return pool_id.startswith(self.prefix)
+
+    def bet(self, text: str) -> tuple[str, Bet]:
+        """Return a bet's canonical JSON and its resolved form; raises InvalidArgument with the path in the bet."""
+        found = self._bets.get(text)
+        if found is None:
+            try:
+                resolved = resolve_bet(self.definition, self.program_id, parse_bet(text.encode("utf-8")))
+            except BetError as error:
+                raise InvalidArgument((f"bet{error.path.removeprefix('$')}", error.message)) from None
+            found = canonical.encode(resolved.canonical).decode("ascii"), resolved
+            if len(self._bets) >= _KEPT_BETS:
+                self._bets.clear()
+            self._bets[text] = found
+        return found
+
+
+class Catalog:
+    """The front's read model; `refresh` is called by one thread, everything else by any."""
+
+    def __init__(self, engine: Engine, public_dir: Path, environment: str) -> None:
+        self._engine = engine
+        self._public_dir = public_dir
+        self._environment = environment
+        self._definitions: dict[int, GameDefinition] = {}
+        self._newest: Mapping[str, int] = {}
+        self._streams: Mapping[tuple[str, int, str, str], Stream] = {}
+        self._by_id: Mapping[int, Stream] = {}
+        self._pools: OrderedDict[int, Pool] = OrderedDict()
+        self._lock = Lock()
+
+    def refresh(self) -> None:
+        """Read games, streams and newly activated pools; load the pools' trees."""
+        with reading(self._engine) as connection:
+            games = connection.execute(select(GameRow.id, GameRow.name, GameRow.version, GameRow.retired_us)).all()
+            for game in games:
+                if game.id not in self._definitions:
+                    data = connection.execute(select(GameRow.definition).where(GameRow.id == game.id)).scalar_one()
+                    self._definitions[game.id] = parse_game(data)
+            streams = list(connection.execute(_STREAMS))
+            active = connection.execute(
+                select(PoolRow.id, PoolRow.stream_id, PoolRow.lane, PoolRow.number)
+                .where(PoolRow.state == "active", PoolRow.next_slot < PoolRow.size)
+                .order_by(PoolRow.number),
+            ).all()
+        retired = {game.id: game.retired_us is not None for game in games}
+        newest: dict[str, int] = {}
+        for game in games:
+            if not retired[game.id]:
+                newest[game.name] = max(game.version, newest.get(game.name, 0))
+        by_key, by_id = {}, {}
+        for key, game_id, program, play_class, lane_count in streams:
+            definition = self._definitions[game_id]
+            prefix = f"{self._environment}/{definition.game}/{definition.version}/{program}/{play_class}/"
+            stream = self._by_id.get(key) or Stream(key, definition, program, play_class, lane_count, prefix)
+            stream.retired = retired[game_id]
+            stream.lanes = lane_count
+            by_key[definition.game, definition.version, program, play_class] = stream
+            by_id[key] = stream
+        self._by_id, self._streams, self._newest = by_id, by_key, newest
+        lanes: dict[int, list[list[Pool]]] = {key: [[] for _ in range(s.lanes)] for key, s in by_id.items()}
+        for row in active:
+            lanes[row.stream_id][row.lane].append(self._pool(row.id))
+        for key, stream in by_id.items():
+            # One assignment: a reader sees the old queues or the new ones.
+            stream.active = tuple(tuple(pools) for pools in lanes[key])
+
+    def reload_cursors(self) -> None:
+        """Read ``next_slot`` of every pool again; called by the binding thread after it lost a guard."""
+        self.refresh()
+        with reading(self._engine) as connection:
+            rows = connection.execute(select(PoolRow.id, PoolRow.next_slot).where(PoolRow.state == "active")).all()
+        for row in rows:
+            pool = self._pools.get(row.id)
+            if pool is not None:
+                pool.next_slot = row.next_slot
+
+    def stream(self, game: str, version: int, program: str, play_class: str) -> Stream:
+        """Return a stream, the newest version's for version 0; NotFound, or VERSION_RETIRED."""
+        if not version:
+            version = self._newest.get(game, 0)
+        stream = self._streams.get((game, version, program, play_class))
+        if stream is None:
+            known = any(key[0] == game for key in self._streams)
+            raise NotFound(
+                f"game {game!r} has no version {version or '(any)'} with program {program!r} in class {play_class}"
+                if known
+                else f"game {game!r} is not registered",
+            )
+        if stream.retired:
+            raise FailedPrecondition("VERSION_RETIRED", f"version {version} of {game!r} is retired; use a newer one")
+        return stream
+
+    def stream_of(self, pool_id: str) -> Stream:
+        """Return the stream that a pool belongs to."""
+        _, game, version, program, play_class, _, _ = pool_id.split("/")
+        found = self._streams.get((game, int(version), program, play_class))
+        if found is None:
+            raise NotFound(f"pool {pool_id!r} belongs to no registered stream")
+        return found
+
+    def streams(self) -> Iterator[Stream]:
+        """Yield every stream."""
+        return iter(self._by_id.values())
+
+    def pool(self, key: int) -> Pool:
+        """Return a pool by its row id, from memory or loaded now."""
+        with self._lock:
+            found = self._pools.get(key)
+            if found is not None:
+                self._pools.move_to_end(key)
+                return found
+        return self._pool(key)
+
+    def _pool(self, key: int) -> Pool:
+        with self._lock:
+            found = self._pools.get(key)
+        if found is not None:
+            return found
+        with reading(self._engine) as connection:
+            loaded = self._load(connection, key)
+        with self._lock:
+            # Another thread may have been faster: one object a pool, since the cursor lives in it.
+            kept = self._pools.setdefault(key, loaded)
+            self._forget_old()
+        return kept
+
+    def _forget_old(self) -> None:
+        drawn_from = {pool.id for stream in self._by_id.values() for lane in stream.active for pool in lane}
+        for key in list(self._pools)[: max(0, len(self._pools) - _KEPT_POOLS - len(drawn_from))]:
+            if key not in drawn_from:
+                del self._pools[key]
+
+    def _load(self, connection: Connection, key: int) -> Pool:
+        row = connection.execute(select(PoolRow.__table__).where(PoolRow.id == key)).one()
+        if row.commit_index is None or row.activate_entry is None or row.activate_index is None:
+            raise LedgerError(f"pool {row.pool_id} is not activated")
+        path = self._public_dir / "leaves" / f"{row.pool_id}.bin"
+        data = path.read_bytes()
+        leaves = [data[start : start + 32] for start in range(0, len(data), 32)]
+        levels = tuple(PackedLevel(level) for level in levels_of(leaves))
+        if len(leaves) != row.size or levels[-1][0] != row.slot_root:
+            raise VerificationError("leaves-mismatch", f"{path} does not give the slot root of pool {row.pool_id}")
+        activation = canonical.decode_object(row.activate_entry, what=f"activation of {row.pool_id}")
+        beacon = bytes.fromhex(activation.get("beacon_value", ""))
+        _, _, _, program_id, _, _, _ = row.pool_id.split("/")
+        stream = self._by_id.get(row.stream_id)
+        if stream is None:
+            raise LedgerError(f"the stream of pool {row.pool_id} is not known yet")
+        return Pool(
+            id=row.id,
+            pool_id=row.pool_id,
+            lane=row.lane,
+            number=row.number,
+            size=row.size,
+            next_slot=row.next_slot,
+            commit_index=row.commit_index,
+            activate_index=row.activate_index,
+            beacon=row.beacon_chain is not None,
+            development=row.beacon_chain is not None and _is_development(connection, row.beacon_chain),
+            deriver=DrawKeyDeriver(sha256(b"\x00" + row.commit_entry).digest(), beacon, program_id),
+            program=stream.definition.program(program_id).outcome,
+            levels=levels,
+        )
+
+
+def _is_development(connection: Connection, chain: bytes) -> bool:
+    entries = connection.execute(select(LogEntryRow.entry).where(LogEntryRow.type == "beacon.chain")).scalars()
+    for entry in entries:
+        said = canonical.decode_object(entry, what="beacon.chain entry")
+        if said["chain"] == chain.hex():
+            return bool(said["development"])
+    raise LedgerError("a pool names a beacon chain that the log does not announce")

@@ -1,0 +1,149 @@
+"""DrawService: the calls that game servers make."""
+
+from sealdraw.v1 import draw_pb2, types_pb2
+from sqlalchemy import Engine
+
+from rng_service.errors import FailedPrecondition, NotFound
+from rng_service.front import receipts, requests
+from rng_service.front.catalog import Catalog
+from rng_service.front.checks import Checks
+from rng_service.front.engine import DrawEngine
+from rng_service.front.opening import OpenedRecord
+from rng_service.front.requests import Play
+from rng_service.front.settlement import settlement_task
+from rng_service.ledger.bind import BindTask
+from rng_service.ledger.engine import reading, writing
+from rng_service.ledger.reading import FENCE, KnownRequest, fence_request, find_request
+from rng_service.records.binding import SettleBinding
+
+MAX_WAIT_S = 30.0
+
+
+class DrawService:
+    """The handlers; each takes a parsed request and the caller's name, and returns a response or raises."""
+
+    def __init__(self, engine: DrawEngine, catalog: Catalog, ledger: Engine) -> None:
+        self._engine = engine
+        self._catalog = catalog
+        self._ledger = ledger
+
+    def reserve(self, request: draw_pb2.ReserveRequest, caller: str, timeout_s: float) -> draw_pb2.ReserveResponse:
+        """Bind the next slot to the hash of a seed."""
+        play = requests.reserve(request, caller, self._catalog)
+        opened = self._perform(play.task, timeout_s)
+        return self._ticket(opened[0])
+
+    def draw(self, request: draw_pb2.DrawRequest, caller: str, timeout_s: float) -> draw_pb2.DrawResponse:
+        """Open one slot."""
+        play = requests.draw(request, caller, self._catalog)
+        return self._draw_response(play, self._perform(play.task, timeout_s))
+
+    def batch_draw(
+        self,
+        request: draw_pb2.BatchDrawRequest,
+        caller: str,
+        timeout_s: float,
+    ) -> draw_pb2.BatchDrawResponse:
+        """Open up to 1,000 slots in one transaction."""
+        play = requests.batch_draw(request, caller, self._catalog)
+        opened = self._perform(play.task, timeout_s)
+        return draw_pb2.BatchDrawResponse(receipts=[self._receipt(play, record) for record in opened])
+
+    def settle(self, request: draw_pb2.SettleRequest, caller: str, timeout_s: float) -> draw_pb2.SettleResponse:
+        """Record one bettor's settlement."""
+        task = settlement_task(request, caller, self._catalog, self._draw_records)
+        return receipts.settle_response(self._perform(task, timeout_s)[0])
+
+    def resolve_request(
+        self,
+        request: draw_pb2.ResolveRequestRequest,
+        caller: str,
+        _timeout_s: float,
+    ) -> draw_pb2.ResolveRequestResponse:
+        """Say what became of a request id; one that was never bound is fenced for ever."""
+        checks = Checks()
+        request_id = checks.request_id(request.request_id)
+        checks.finish()
+        with reading(self._ledger) as connection:
+            known = find_request(connection, request_id, caller)
+        if known is None:
+            with writing(self._ledger) as connection:
+                known = fence_request(connection, request_id, caller)
+        if known.method == FENCE:
+            return draw_pb2.ResolveRequestResponse(state=draw_pb2.ResolveRequestResponse.STATE_FENCED)
+        found = self._read_back(known)
+        return draw_pb2.ResolveRequestResponse(
+            state=draw_pb2.ResolveRequestResponse.STATE_BOUND,
+            receipts=found.receipts,
+            ticket=found.ticket if found.HasField("ticket") else None,
+            settlement=found.settlement if found.HasField("settlement") else None,
+        )
+
+    def get_receipt(
+        self,
+        request: draw_pb2.GetReceiptRequest,
+        caller: str,
+        _timeout_s: float,
+    ) -> draw_pb2.GetReceiptResponse:
+        """Return what a request of the caller's gave."""
+        checks = Checks()
+        request_id = checks.request_id(request.request_id)
+        checks.finish()
+        return self._read_back(self._known(request_id, caller))
+
+    def _perform(self, task: BindTask, timeout_s: float) -> list[OpenedRecord]:
+        """Bind and open a task, or find what an earlier request with the same id gave."""
+        submission = self._engine.submit(task)
+        submission.wait(min(timeout_s, MAX_WAIT_S))
+        if not task.repeated:
+            return submission.opened
+        known = self._known(task.request_id, task.caller)
+        if known.method == FENCE:
+            raise FailedPrecondition("FENCED", "this request_id was resolved as never bound; make a new one")
+        if known.payload != task.payload:
+            raise FailedPrecondition("REQUEST_ID_REUSED", "this request_id was used for a request with other fields")
+        return self._records(known)
+
+    def _known(self, request_id: bytes, caller: str) -> KnownRequest:
+        with reading(self._ledger) as connection:
+            known = find_request(connection, request_id, caller)
+        if known is None:
+            raise NotFound("request_id: no request of this caller has this id")
+        return known
+
+    def _records(self, known: KnownRequest) -> list[OpenedRecord]:
+        return [record for record in self._engine.reopen(known.group_id) if known.owns(record.bound)]
+
+    def _draw_records(self, request_id: bytes, caller: str) -> list[OpenedRecord]:
+        known = self._known(request_id, caller)
+        if known.method not in {"Draw", "BatchDraw"}:
+            raise NotFound("draw_request_id: no draw of this caller has this id")
+        return [record for record in self._records(known) if record.bound.kind == "draw"]
+
+    def _read_back(self, known: KnownRequest) -> draw_pb2.GetReceiptResponse:
+        if known.method == FENCE:
+            raise NotFound("request_id: this id was fenced and has no receipt")
+        response = draw_pb2.GetReceiptResponse()
+        for opened in self._records(known):
+            if opened.bound.kind == "draw":
+                response.receipts.append(receipts.read_back(self._catalog, opened))
+            elif opened.bound.kind == "ticket":
+                response.ticket.CopyFrom(self._ticket(opened))
+            else:
+                response.settlement.CopyFrom(receipts.settle_response(opened))
+        return response
+
+    def _ticket(self, opened: OpenedRecord) -> draw_pb2.ReserveResponse:
+        return receipts.ticket_response(self._catalog.pool(opened.bound.pool), opened)
+
+    def _receipt(self, play: Play, opened: OpenedRecord) -> types_pb2.Receipt:
+        pool = self._catalog.pool(opened.bound.pool)
+        return receipts.draw_receipt(pool, opened, play.client_seed, play.bet, play.stake_minor)
+
+    def _draw_response(self, play: Play, opened: list[OpenedRecord]) -> draw_pb2.DrawResponse:
+        response = draw_pb2.DrawResponse(receipt=self._receipt(play, opened[0]))
+        if not isinstance(play.task.binding, SettleBinding) and play.task.binding.session:
+            response.session_sequence = receipts.session_sequence(opened[0])
+        if len(opened) > 1:
+            response.next_ticket.CopyFrom(self._ticket(opened[1]))
+        return response

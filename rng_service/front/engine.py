@@ -1,0 +1,262 @@
+"""The draw engine: groups concurrent requests into commits, has each group opened, and wakes who waits.
+
+    handler threads ──submit──▶ [binder] ──durable groups──▶ [opener] ──wakes──▶ handler threads
+
+Two threads, so that one group is opened by the vault while the next is committed. The binder takes whatever is waiting:
+alone, a request commits at once; under load, the requests that arrived during the last commit form the next group.
+"""
+
+import logging
+import os
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from queue import Empty, SimpleQueue
+from typing import Final
+
+from sqlalchemy import Engine
+from sqlalchemy.exc import SQLAlchemyError
+
+from rng_service.errors import InDoubtError, LedgerError, SealdrawError, Unavailable
+from rng_service.front.catalog import Catalog
+from rng_service.front.opening import OpenedRecord, VaultOpener, open_records, stored_records
+from rng_service.ledger.bind import BindRules, BindTask, BoundGroup, GuardLost, bind_group, latest_bind_time_us
+from rng_service.ledger.engine import reading, writing
+from rng_service.ledger.models import MAX_REQUESTS_PER_GROUP
+from rng_service.ledger.reading import read_group
+from rng_service.ledger.statements import execute
+from rng_service.records.binding import DrawBinding
+from rng_service.vault.errors import VaultError
+
+_log = logging.getLogger(__name__)
+
+MAX_SLOTS_PER_GROUP: Final = 16_384
+_GUARD_TRIES: Final = 5
+
+
+class Submission:
+    """One request on its way through the engine; `wait` is called by the thread that submitted it."""
+
+    __slots__ = ("_lock", "error", "opened", "task")
+
+    def __init__(self, task: BindTask) -> None:
+        self.task = task
+        self.opened: list[OpenedRecord] = []
+        self.error: Exception | None = None
+        # A bare lock is the cheapest thing that one thread can wait on and another release.
+        self._lock = threading.Lock()
+        self._lock.acquire()
+
+    def done(self) -> None:
+        """Wake the waiting thread."""
+        self._lock.release()
+
+    def wait(self, timeout_s: float) -> None:
+        """Return when the request is decided; raise its error, or Unavailable when time ran out (in doubt)."""
+        if not self._lock.acquire(timeout=timeout_s):
+            raise Unavailable("IN_DOUBT", "the request is not decided yet; repeat it with the same request_id")
+        if self.error is not None:
+            raise self.error
+
+
+@dataclass(frozen=True, slots=True)
+class _Durable:
+    group: BoundGroup
+    submissions: list[Submission]
+
+
+class DrawEngine:
+    """Owns the binder and opener threads; `submit` may be called from any thread until `close`."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        catalog: Catalog,
+        vault: VaultOpener,
+        rules: BindRules,
+        *,
+        key_id: Callable[[], str],
+        random_bytes: Callable[[int], bytes] = os.urandom,
+    ) -> None:
+        self._engine = engine
+        self._catalog = catalog
+        self._vault = vault
+        self._rules = rules
+        self._key_id = key_id
+        self._random_bytes = random_bytes
+        self._waiting: SimpleQueue[Submission | None] = SimpleQueue()
+        self._durable: SimpleQueue[_Durable | None] = SimpleQueue()
+        with reading(engine) as connection:
+            self._latest_us = latest_bind_time_us(connection)
+        self._threads = [
+            threading.Thread(target=self._bind_forever, name="binder", daemon=True),
+            threading.Thread(target=self._open_forever, name="opener", daemon=True),
+        ]
+        for thread in self._threads:
+            thread.start()
+
+    def submit(self, task: BindTask) -> Submission:
+        """Hand a request to the binder."""
+        submission = Submission(task)
+        self._waiting.put(submission)
+        return submission
+
+    def close(self) -> None:
+        """Finish what was submitted, then stop; nothing may be submitted any more."""
+        self._waiting.put(None)
+        for thread in self._threads:
+            thread.join()
+
+    def _bind_forever(self) -> None:
+        stopping = False
+        while not stopping:
+            group, stopping = self._next_group()
+            if group:
+                try:
+                    self._bind(group)
+                except Exception as error:  # noqa: BLE001
+                    # The binder must outlive whatever one group runs into; each caller is told that it is in doubt.
+                    _log.exception("a commit group failed")
+                    _fail(group, error)
+        self._durable.put(None)
+
+    def _next_group(self) -> tuple[list[Submission], bool]:
+        """Wait for a request, then take everything that is waiting, up to the group's limits."""
+        group: list[Submission] = []
+        slots = 0
+        try:
+            found = self._waiting.get()
+            while found is not None:
+                group.append(found)
+                binding = found.task.binding
+                slots += binding.count if isinstance(binding, DrawBinding) else 1
+                if len(group) >= MAX_REQUESTS_PER_GROUP or slots >= MAX_SLOTS_PER_GROUP:
+                    return group, False
+                found = self._waiting.get_nowait()
+        except Empty:
+            return group, False
+        return group, True
+
+    def _bind(self, submissions: list[Submission]) -> None:
+        tasks = [submission.task for submission in submissions]
+        try:
+            group = self._commit(tasks)
+        except InDoubtError as error:
+            _fail(submissions, Unavailable("LEDGER_UNAVAILABLE", str(error)))
+            return
+        except (SQLAlchemyError, GuardLost) as error:
+            # Nothing of the group is durable: the message of a database may quote values, so only its kind is told.
+            _log.warning("commit group refused by the ledger: %s", type(error).__name__)
+            _fail(submissions, Unavailable("LEDGER_UNAVAILABLE", "the ledger could not take the request; try again"))
+            return
+        bound = []
+        for submission in submissions:
+            if submission.task.error is not None:
+                submission.error = submission.task.error
+                submission.done()
+            elif submission.task.repeated or group is None:
+                # Whoever waits finds out himself what became of the id; it needs no group.
+                submission.done()
+            else:
+                bound.append(submission)
+        if group is not None:
+            self._durable.put(_Durable(group, bound))
+
+    def _commit(self, tasks: list[BindTask]) -> BoundGroup | None:
+        for _ in range(_GUARD_TRIES):
+            bound: BoundGroup | None = None
+            try:
+                with writing(self._engine) as connection:
+                    bound = bind_group(
+                        connection,
+                        tasks,
+                        key_id=self._key_id(),
+                        rules=self._rules,
+                        random_bytes=self._random_bytes,
+                        not_before_us=self._latest_us,
+                    )
+            except GuardLost:
+                self._catalog.reload_cursors()
+                continue
+            except SQLAlchemyError:
+                if bound is None or not self._is_durable(bound):
+                    self._catalog.reload_cursors()
+                    raise
+            if bound is not None:
+                bound.committed()
+                self._latest_us = bound.bind_time_us
+            return bound
+        raise GuardLost("other writers kept moving the pools")
+
+    def _is_durable(self, bound: BoundGroup) -> bool:
+        """Read an in-doubt commit again; raises InDoubtError when the ledger does not answer."""
+        try:
+            with reading(self._engine) as connection:
+                # The id alone could have been given to another front's group; the binding has our own nonces.
+                first = bound.records[0]
+                found = execute(connection, "SELECT binding FROM records WHERE id = ?", (first.id,)).scalar()
+                return found is not None and bytes(found) == first.binding
+        except SQLAlchemyError:
+            raise InDoubtError("the ledger went away during a commit; repeat with the same request_id") from None
+
+    def _open_forever(self) -> None:
+        while (durable := self._durable.get()) is not None:
+            try:
+                opened = open_records(self._vault, durable.group.key_id, durable.group.records)
+            except Exception as error:  # noqa: BLE001
+                # The bindings are durable: the sequencer will open them, and a repeat of the request finds them.
+                if not isinstance(error, VaultError | SealdrawError):
+                    _log.exception("a group could not be opened")
+                _fail(durable.submissions, _vault_unavailable(error))
+                continue
+            by_id = {record.bound.id: record for record in opened}
+            for submission in durable.submissions:
+                submission.opened = [by_id[record.id] for record in submission.task.records]
+                submission.done()
+
+    def reopen(self, group_id: int) -> list[OpenedRecord]:
+        """Return a durable group's records again, exactly as they were first given.
+
+        Raises Unavailable when only the vault could open them and it does not answer.
+        """
+        with reading(self._engine) as connection:
+            group = read_group(connection, group_id)
+        if group.secrets is not None:
+            return stored_records(group)
+        try:
+            return open_records(self._vault, group.key_id, group.records)
+        except (VaultError, LedgerError) as error:
+            raise _vault_unavailable(error) from None
+
+
+def _vault_unavailable(error: Exception) -> Unavailable:
+    _log.warning("vault: %s", type(error).__name__)
+    return Unavailable("VAULT_UNAVAILABLE", "the slot is bound and cannot be opened right now; repeat the request")
+
+
+def _fail(submissions: list[Submission], error: Exception) -> None:
+    for submission in submissions:
+        submission.error = error
+        submission.done()
+
+
+class KeyIdCache:
+    """The id of the vault's current receipt key, read again after ``lifetime_s``; kept while the vault is away."""
+
+    def __init__(self, read: Callable[[], str], *, lifetime_s: float = 5.0) -> None:
+        self._read = read
+        self._lifetime_s = lifetime_s
+        self._value = read()
+        self._until = time.monotonic() + lifetime_s
+
+    def __call__(self) -> str:
+        """Return the key id."""
+        if time.monotonic() >= self._until:
+            self._until = time.monotonic() + self._lifetime_s
+            try:
+                self._value = self._read()
+            except VaultError:
+                # Any announced key may sign; the group names the one that it was bound under.
+                _log.warning("the vault does not answer; keeping the receipt key that is known")
+        return self._value

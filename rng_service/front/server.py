@@ -1,0 +1,143 @@
+"""The gRPC server: turns handlers into methods, with caller, deadline, size limits, statuses and a graceful drain."""
+
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Final, TypeVar
+
+import grpc
+from google.protobuf.message import Message
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
+
+from rng_service.errors import InvalidArgument, Unavailable
+from rng_service.front.audit_service import MAX_WATCHERS
+from rng_service.front.callers import Callers
+from rng_service.front.checks import parse
+from rng_service.front.status import abort
+
+MAX_REQUEST_BYTES: Final = 64 * 1024
+MAX_DEFINITION_BYTES: Final = 5 * 1024 * 1024
+DEFAULT_TIMEOUT_S: Final = 30.0
+
+Request = TypeVar("Request", bound=Message)
+Unary = Callable[[Any, str, float], Message]
+Streaming = Callable[[Any, str, Callable[[], bool]], Iterator[Message]]
+
+
+class Gate:
+    """Whether new calls are let in; closed while the service drains."""
+
+    def __init__(self) -> None:
+        self.stopping = threading.Event()
+
+    def check(self) -> None:
+        """Raise Unavailable when the service is draining."""
+        if self.stopping.is_set():
+            raise Unavailable("DRAINING", "this server is shutting down; repeat the request elsewhere", 1_000)
+
+
+def unary(
+    kind: type[Request],
+    handler: Callable[[Request, str, float], Message],
+    *,
+    callers: Callers,
+    roles: frozenset[str],
+    gate: Gate,
+    limit: int = MAX_REQUEST_BYTES,
+) -> grpc.RpcMethodHandler[bytes, bytes]:
+    """Return the method that parses a request of ``kind``, identifies the caller and answers with ``handler``."""
+
+    def call(data: bytes, context: grpc.ServicerContext) -> bytes:
+        try:
+            gate.check()
+            if len(data) > limit:
+                raise InvalidArgument(("", f"the message has {len(data)} bytes, at most {limit} are accepted"))
+            caller = callers.identify(context, roles)
+            remaining = context.time_remaining()
+            timeout_s = DEFAULT_TIMEOUT_S if remaining is None else remaining
+            return handler(parse(kind, data), caller, timeout_s).SerializeToString()
+        except Exception as error:  # noqa: BLE001 - every failure has its status
+            abort(context, error)
+
+    return grpc.unary_unary_rpc_method_handler(call)
+
+
+def streaming(
+    kind: type[Request],
+    handler: Callable[[Request, str, Callable[[], bool]], Iterator[Message]],
+    *,
+    callers: Callers,
+    roles: frozenset[str],
+    gate: Gate,
+) -> grpc.RpcMethodHandler[bytes, bytes]:
+    """Return the method that streams what ``handler`` yields while the call is active."""
+
+    def call(data: bytes, context: grpc.ServicerContext) -> Iterator[bytes]:
+        try:
+            gate.check()
+            if len(data) > MAX_REQUEST_BYTES:
+                raise InvalidArgument(("", f"the message has {len(data)} bytes, at most {MAX_REQUEST_BYTES}"))
+            caller = callers.identify(context, roles)
+            for message in handler(parse(kind, data), caller, context.is_active):
+                yield message.SerializeToString()
+        except Exception as error:  # noqa: BLE001 - every failure has its status
+            abort(context, error)
+
+    return grpc.unary_stream_rpc_method_handler(call)
+
+
+class FrontServer:
+    """A configured server; `start` opens it, `drain` ends it without losing what is in flight."""
+
+    def __init__(
+        self,
+        services: Mapping[str, Mapping[str, grpc.RpcMethodHandler[bytes, bytes]]],
+        gate: Gate,
+        *,
+        listen: str,
+        credentials: grpc.ServerCredentials | None,
+        threads: int,
+        max_in_flight: int,
+        reflect: bool,
+        share_port: bool,
+    ) -> None:
+        self._gate = gate
+        self._server = grpc.server(
+            # Watches hold a thread each for as long as they last; draws keep theirs.
+            ThreadPoolExecutor(threads + MAX_WATCHERS, thread_name_prefix="call"),
+            maximum_concurrent_rpcs=max_in_flight,
+            options=[
+                ("grpc.so_reuseport", 1 if share_port else 0),
+                ("grpc.max_receive_message_length", MAX_DEFINITION_BYTES),
+                ("grpc.max_send_message_length", 16 * 1024 * 1024),
+                ("grpc.max_metadata_size", 16 * 1024),
+            ],
+        )
+        for name, methods in services.items():
+            self._server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(name, dict(methods)),))
+        self._health = health.HealthServicer()
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
+        self._names = [*services, ""]
+        if reflect:
+            names = [*services, health.SERVICE_NAME, reflection.SERVICE_NAME]
+            reflection.enable_server_reflection(names, self._server)
+        if credentials is None:
+            self.port = self._server.add_insecure_port(listen)
+        else:
+            self.port = self._server.add_secure_port(listen, credentials)
+
+    def start(self) -> None:
+        """Accept calls."""
+        self._server.start()
+        self._announce(health_pb2.HealthCheckResponse.SERVING)
+
+    def drain(self, grace_s: float) -> None:
+        """Refuse new calls, let those in flight finish for ``grace_s``, then stop."""
+        self._gate.stopping.set()
+        self._announce(health_pb2.HealthCheckResponse.NOT_SERVING)
+        self._server.stop(grace_s).wait()
+
+    def _announce(self, state: "health_pb2.HealthCheckResponse.ServingStatus.ValueType") -> None:
+        for name in self._names:
+            self._health.set(name, state)

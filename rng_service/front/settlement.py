@@ -1,0 +1,130 @@
+"""Settle: one bettor's stake and payout on an outcome, checked against the paytable before it is recorded."""
+
+from collections.abc import Callable
+
+from sealdraw.v1 import draw_pb2
+
+from rng_service.errors import InvalidArgument, NotFound
+from rng_service.front import receipts
+from rng_service.front.catalog import Catalog
+from rng_service.front.checks import Checks
+from rng_service.front.opening import OpenedRecord
+from rng_service.front.requests import MAX_BET_BYTES, payload_hash
+from rng_service.ledger.bind import BindTask
+from rng_service.names import request_hash
+from rng_service.records.binding import SettleBinding
+from rng_service.records.record import record_digest
+from rng_service.vault.binding import read_binding
+
+FIND_DRAW = Callable[[bytes, str], list[OpenedRecord]]
+
+
+def settlement_task(
+    request: draw_pb2.SettleRequest,
+    caller: str,
+    catalog: Catalog,
+    find_draw: FIND_DRAW,
+) -> BindTask:
+    """Return the task of a settlement; raises InvalidArgument when the report contradicts the paytable."""
+    checks = Checks()
+    request_id = checks.request_id(request.request_id)
+    draw_id = checks.request_id(request.draw_request_id, "draw_request_id")
+    checks.exactly("bettor", request.bettor, 32)
+    checks.money("stake_minor", request.stake_minor, least=1)
+    checks.money("payout_minor", request.payout_minor, least=0)
+    checks.currency("currency", request.currency)
+    if len(request.bet) > MAX_BET_BYTES:
+        checks.refuse("bet", f"at most {MAX_BET_BYTES} characters")
+    void = request.status == draw_pb2.SETTLEMENT_STATUS_VOID
+    if request.status not in {draw_pb2.SETTLEMENT_STATUS_FINAL, draw_pb2.SETTLEMENT_STATUS_VOID}:
+        checks.refuse("status", "expected SETTLEMENT_STATUS_FINAL or SETTLEMENT_STATUS_VOID")
+    if void:
+        checks.reason(request.reason)
+        if request.payout_minor:
+            checks.refuse("payout_minor", "a void settlement gives the stake back and pays 0")
+    elif request.reason:
+        checks.refuse("reason", "only a void settlement has a reason")
+    checks.finish()
+    opened, offset = _item(find_draw(draw_id, caller), request.item)
+    said = read_binding(opened.bound.binding)
+    pool = catalog.pool(opened.bound.pool)
+    stream = catalog.stream_of(opened.bound.pool_id)
+    outcome = receipts.outcomes(pool, opened, bytes.fromhex(said.get("client_seed", "")))[offset]
+    slot = opened.bound.slot + offset
+    status, bet_text = "void" if void else "final", ""
+    settlement: tuple[int, int, bytes] | None = (opened.bound.pool, slot, request.bettor)
+    if "bet" in said:
+        receipt = receipts.read_back(catalog, opened)
+        _require_same(request, said["stake_minor"], said["currency"], receipt.payouts_minor[offset], void=void)
+        status, settlement = "confirm", None
+    elif not void:
+        if not request.bet:
+            raise InvalidArgument(
+                ("bet", "this program's paytable is complete: say the bet, and the payout is checked")
+            )
+        bet_text, bet = stream.bet(request.bet)
+        expected = receipts.payouts([outcome], bet, request.stake_minor)[0]
+        if request.payout_minor != expected:
+            raise InvalidArgument(
+                ("payout_minor", f"the paytable pays {expected}, the report says {request.payout_minor}")
+            )
+    payload = payload_hash(
+        {
+            "method": "Settle",
+            "receipt": request.draw_request_id,
+            "item": request.item,
+            "bettor": request.bettor.hex(),
+            "stake_minor": request.stake_minor,
+            "payout_minor": request.payout_minor,
+            "currency": request.currency,
+            "status": status,
+            "reason": request.reason,
+            "bet": bet_text,
+        },
+    )
+    binding = SettleBinding(
+        caller=caller,
+        request=request_hash(caller, request_id).hex(),
+        payload=payload.hex(),
+        pool=opened.bound.pool_id,
+        slot=slot,
+        draw=record_digest(opened.record).hex(),
+        bettor=request.bettor.hex(),
+        stake_minor=request.stake_minor,
+        payout_minor=request.payout_minor,
+        currency=request.currency,
+        status=status,
+        bet=bet_text,
+        reason=request.reason,
+    )
+    return BindTask(
+        caller,
+        request_id,
+        payload,
+        "Settle",
+        binding,
+        settled_pool=opened.bound.pool,
+        settlement=settlement,
+    )
+
+
+def _item(opened: list[OpenedRecord], item: int) -> tuple[OpenedRecord, int]:
+    for record in opened:
+        if item < record.bound.count:
+            return record, item
+        item -= record.bound.count
+    raise NotFound("item: the draw has fewer outcomes")
+
+
+def _require_same(
+    request: draw_pb2.SettleRequest, stake_minor: int, currency: str, payout_minor: int, *, void: bool
+) -> None:
+    if void:
+        raise InvalidArgument(("status", "the draw fixed its own bet and was paid by it; it cannot be voided"))
+    for field, found, expected in (
+        ("stake_minor", request.stake_minor, stake_minor),
+        ("currency", request.currency, currency),
+        ("payout_minor", request.payout_minor, payout_minor),
+    ):
+        if found != expected:
+            raise InvalidArgument((field, f"the draw itself fixed {expected}, the report says {found}"))

@@ -1,0 +1,69 @@
+"""From the service's errors to gRPC statuses with google.rpc details (docs/API.md)."""
+
+import logging
+from typing import NoReturn
+
+import grpc
+from google.protobuf import any_pb2, duration_pb2
+from google.protobuf.message import Message
+from google.rpc import code_pb2, error_details_pb2, status_pb2
+from grpc_status import rpc_status
+
+from rng_service.errors import (
+    FailedPrecondition,
+    InvalidArgument,
+    NotFound,
+    PermissionDenied,
+    RequestError,
+    Unavailable,
+)
+
+_log = logging.getLogger(__name__)
+
+DOMAIN = "sealdraw"
+
+
+def abort(context: grpc.ServicerContext, error: Exception) -> NoReturn:
+    """End the call with the status that ``error`` stands for; anything unforeseen is INTERNAL and says nothing."""
+    if isinstance(error, Unavailable):
+        context.set_trailing_metadata((("grpc-retry-pushback-ms", str(error.retry_after_ms)),))
+    if not isinstance(error, RequestError):
+        _log.error("unforeseen failure", exc_info=error)
+    context.abort_with_status(rpc_status.to_status(status_of(error)))
+    raise AssertionError("abort_with_status raises")  # for the type checker: the line above never returns
+
+
+def status_of(error: Exception) -> status_pb2.Status:
+    """Return the google.rpc.Status of an error."""
+    if isinstance(error, InvalidArgument):
+        violations = [
+            error_details_pb2.BadRequest.FieldViolation(field=field, description=description)
+            for field, description in error.violations
+        ]
+        return _status(code_pb2.INVALID_ARGUMENT, error, error_details_pb2.BadRequest(field_violations=violations))
+    if isinstance(error, NotFound):
+        return _status(code_pb2.NOT_FOUND, error)
+    if isinstance(error, PermissionDenied):
+        return _status(code_pb2.PERMISSION_DENIED, error)
+    if isinstance(error, FailedPrecondition):
+        return _status(code_pb2.FAILED_PRECONDITION, error, _info(error.reason))
+    if isinstance(error, Unavailable):
+        delay = duration_pb2.Duration()
+        delay.FromMilliseconds(error.retry_after_ms)
+        retry = error_details_pb2.RetryInfo(retry_delay=delay)
+        return _status(code_pb2.UNAVAILABLE, error, _info(error.reason), retry)
+    # What went wrong inside may have touched secrets or outcomes: nothing of it leaves.
+    return status_pb2.Status(code=code_pb2.INTERNAL, message="internal error; the request is in doubt, repeat it")
+
+
+def _info(reason: str) -> error_details_pb2.ErrorInfo:
+    return error_details_pb2.ErrorInfo(reason=reason, domain=DOMAIN)
+
+
+def _status(code: int, error: Exception, *details: Message) -> status_pb2.Status:
+    packed = []
+    for detail in details:
+        wrapped = any_pb2.Any()
+        wrapped.Pack(detail)
+        packed.append(wrapped)
+    return status_pb2.Status(code=code, message=str(error), details=packed)
