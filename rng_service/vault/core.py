@@ -1,7 +1,7 @@
 """The vault without its socket: keys, journal, pools, guard, and the rules that tie them together.
 
-Lock order: the state lock, then the keystore's own. The state lock covers pools, journal, guard and receipt
-key; long computations (sealing a pool, rewrapping every key) run outside it, so that draws go on.
+The state lock covers pools, journal and receipt key. What takes long (sealing a pool, rewrapping every key,
+making a checkpoint durable) runs outside it, so that draws go on. Lock order: history, state, keystore.
 """
 
 import threading
@@ -86,6 +86,7 @@ class Vault:
         self._entropy = entropy
         self._on_step = on_step
         self._lock = threading.RLock()
+        self._history_lock = threading.Lock()
         self._sealing: Counter[str] = Counter()
         self._sealing_done = threading.Condition(self._lock)
         self.store = Keystore(directory, on_step=on_step)
@@ -113,7 +114,8 @@ class Vault:
     @property
     def journal_mark(self) -> Mark:
         """Number and head of the newest durable frame."""
-        return Mark(self._journal.sequence, self._journal.head)
+        with self._lock:
+            return self._journal.mark
 
     @property
     def refused_bindings(self) -> int:
@@ -219,7 +221,7 @@ class Vault:
 
     def sign_checkpoint(self, size: int, root: bytes, proof: Sequence[bytes], old_size: int) -> bytes:
         """Return the signed note of a tree head that continues the only history; see `HistoryGuard.sign`."""
-        with self._lock:
+        with self._history_lock:
             return self.guard.sign(size, root, proof, old_size, self.journal_mark)
 
     def rotate_kek(self) -> int:
@@ -260,11 +262,11 @@ class Vault:
                 raise VaultRefusedError("pool-erased", f"{pool_id}: its key is destroyed")
             if known is not None and known.size != size:
                 raise VaultRefusedError("size-differs", f"{pool_id} has {known.size} slots, not {size}")
-            if known is None and not self.store.has(name):
-                # A crash behind this line leaves a key without a journal entry: nothing was published of it,
-                # and the next call goes on with it. So no pool_id ever has two keys.
-                key = self.drbg.new_pool_key(pool_id)
-                self.store.store(name, key, self._clock_us(), step="pool-key")
+            key = None if known or self.store.has(name) else self.drbg.new_pool_key(pool_id)
+        if key is not None:
+            # A crash behind this line leaves a key without a journal entry: nothing was published of it, and
+            # the next call goes on with it. So no pool_id ever has two keys.
+            self.store.store(name, key, self._clock_us(), step="pool-key")
         secrets = slot_secrets(self._pool_key(pool_id).reveal_secret(), size)
         leaves = slot_leaves(pool_id, secrets)
         root = root_of(leaves)

@@ -88,6 +88,11 @@ class Journal:
             self._cut_torn_frame()
         self._allocated = os.fstat(self._descriptor).st_size
 
+    @property
+    def mark(self) -> Mark:
+        """The newest durable frame."""
+        return Mark(self.sequence, self.head)
+
     def append(self, payload: bytes) -> int:
         """Make one frame durable and return its sequence number.
 

@@ -77,7 +77,8 @@ class Keystore:
     def __init__(self, directory: Path, *, on_step: OnStep) -> None:
         self._directory = directory
         self._on_step = on_step
-        self._lock = threading.RLock()
+        self._lock = threading.Lock()
+        self._rotating = threading.Lock()
         for name in ("kek", "pools", "keys"):
             make_private_directory(directory / name)
             remove_temporaries(directory / name)
@@ -141,35 +142,43 @@ class Keystore:
         Raises KeystoreError when some wrapped key was damaged before: everything else is under the new key
         then, and the old one is kept until the named files are restored or removed and the vault restarted.
         """
-        with self._lock:
+        with self._rotating:
             epoch = self.kek_epoch + 1
-            # A crash before the rename leaves the old key alone; after it two keys, which the next start
-            # reduces to the new one by the same steps as below.
-            self._add_kek(epoch, new, created_us)
+            # Under the lock, so that no key is being stored under the old one while the files are listed. A crash
+            # before the rename leaves the old key alone; after it two keys, which the next start reduces to the
+            # new one by the same steps as below.
+            with self._lock:
+                self._add_kek(epoch, new, created_us)
             self.damaged = self._finish_rotation()
             if self.damaged:
                 raise KeystoreError("; ".join(self.damaged))
             return epoch
 
     def _finish_rotation(self) -> tuple[str, ...]:
-        newest = self.kek_epoch
         damaged = []
         for path in self._wrapped_files():
-            name = str(path.relative_to(self._directory))[: -len(_SUFFIX)]
             try:
-                secret, stored = self._unwrap(name)
+                # The lock is let go between files, so that keys can be used while thousands are rewrapped.
+                with self._lock:
+                    self._rewrap(path)
             except KeystoreError as error:
                 damaged.append(str(error))
-                continue
-            if stored.kek_epoch != newest:
-                # Between two of these each file is under one of two keys, and both keys still exist.
-                data = self._wrap(name, secret, stored.created_us)
-                write_atomically(path, data, on_step=self._on_step, step="rewrap")
         if not damaged:
-            for epoch in sorted(self._keks)[:-1]:
-                erase_file(self._kek_path(epoch), on_step=self._on_step, step="kek")
-                self._keks.pop(epoch).key.wipe()
+            with self._lock:
+                for epoch in sorted(self._keks)[:-1]:
+                    erase_file(self._kek_path(epoch), on_step=self._on_step, step="kek")
+                    self._keks.pop(epoch).key.wipe()
         return tuple(damaged)
+
+    def _rewrap(self, path: Path) -> None:
+        if not path.exists():
+            return  # Erased since the files were listed.
+        name = str(path.relative_to(self._directory))[: -len(_SUFFIX)]
+        secret, stored = self._unwrap(name)
+        if stored.kek_epoch != self.kek_epoch:
+            # Between two of these each file is under one of two keys, and both keys still exist.
+            data = self._wrap(name, secret, stored.created_us)
+            write_atomically(path, data, on_step=self._on_step, step="rewrap")
 
     def _add_kek(self, epoch: int, key: KeyEncryptionKey, created_us: int) -> None:
         data = _KEK_MAGIC + u64(epoch) + u64(created_us) + key.reveal_secret()

@@ -8,7 +8,7 @@ from rng_service.encoding import OPENING_LABEL, lp
 from rng_service.records.record import draw_record, record_digest, ticket_record, void_record
 from rng_service.vault.entries import encode_opened
 from rng_service.vault.errors import JournalError, VaultRefusedError
-from rng_service.vault.journal import Journal
+from rng_service.vault.journal import Journal, Mark
 from rng_service.vault.pool_state import Kind, PoolState, Refusal
 from rng_service.vault.pools import PoolTable
 from rng_service.vault.receipt_keys import ReceiptKeys
@@ -49,11 +49,15 @@ class OpeningRequest(Protocol):
 
 
 class GroupResult(NamedTuple):
-    """For each opening its secrets and its refusal (either is empty), and the signature over the group."""
+    """For each opening its secrets and its refusal (either is empty), and the signature over the group.
+
+    ``journal`` is the newest frame, which holds the group or stands behind what held it before.
+    """
 
     openings: list[tuple[bytes, str]]
     signature: bytes
     key_id: str
+    journal: Mark
 
 
 class GroupOpener:
@@ -90,9 +94,9 @@ class GroupOpener:
                 digests.append(record_digest(record))
         digests += acceptances
         if not sign or not digests:
-            return GroupResult(results, b"", "")
+            return GroupResult(results, b"", "", self._journal.mark)
         signature = self._receipt_keys.sign(self._statement + root_of(digests))
-        return GroupResult(results, signature, self._receipt_keys.current.key_id)
+        return GroupResult(results, signature, self._receipt_keys.current.key_id, self._journal.mark)
 
     def _bind(self, openings: Sequence[OpeningRequest]) -> list[str]:
         refusals: list[str] = []

@@ -122,13 +122,12 @@ class VaultServicer(vault_pb2_grpc.VaultServiceServicer):
     ) -> vault_pb2.OpenGroupResponse:
         """Open a group."""
         result = self._vault.open_group(request.openings, request.acceptances, sign=request.sign)
-        journal = self._vault.journal_mark
         return vault_pb2.OpenGroupResponse(
             results=[vault_pb2.OpenResult(secrets=secrets, refused=refused) for secrets, refused in result.openings],
             signature=result.signature,
             key_id=result.key_id,
-            journal_sequence=journal.sequence,
-            journal_head=journal.head,
+            journal_sequence=result.journal.sequence,
+            journal_head=result.journal.head,
         )
 
     @_guarded
