@@ -117,9 +117,10 @@ class VaultClient:
         acceptances: Sequence[bytes] = (),
         *,
         sign: bool = True,
+        key_id: str = "",
     ) -> vault_pb2.OpenGroupResponse:
-        """Bind and open a group; look at each result's ``refused`` before its secrets."""
-        request = vault_pb2.OpenGroupRequest(openings=openings, acceptances=acceptances, sign=sign)
+        """Bind and open a group, signed with ``key_id`` or the current key; look at each ``refused`` first."""
+        request = vault_pb2.OpenGroupRequest(openings=openings, acceptances=acceptances, sign=sign, key_id=key_id)
         return self._call(lambda: self._stub.OpenGroup(request, timeout=self._timeout_s))
 
     def void_pool(self, pool_id: str) -> bytes:

@@ -172,11 +172,11 @@ class Vault:
                 pool.activate()
 
     def open_group(
-        self, openings: Sequence[OpeningRequest], acceptances: Sequence[bytes], *, sign: bool
+        self, openings: Sequence[OpeningRequest], acceptances: Sequence[bytes], *, sign: bool, key_id: str = ""
     ) -> GroupResult:
         """Bind every opening of the group that may be bound, durably, then return secrets and a signature."""
         with self._lock:
-            return self._opener.open(openings, acceptances, sign=sign)
+            return self._opener.open(openings, acceptances, sign=sign, key_id=key_id)
 
     def void(self, pool_id: str) -> PoolKey:
         """End a pool of which no slot was ever opened or reserved, and return its key for publication.
@@ -262,7 +262,7 @@ class Vault:
                 raise VaultRefusedError("pool-erased", f"{pool_id}: its key is destroyed")
             if known is not None and known.size != size:
                 raise VaultRefusedError("size-differs", f"{pool_id} has {known.size} slots, not {size}")
-            key = None if known or self.store.has(name) else self.drbg.new_pool_key(pool_id)
+            key = None if known is not None or self.store.has(name) else self.drbg.new_pool_key(pool_id)
         if key is not None:
             # A crash behind this line leaves a key without a journal entry: nothing was published of it, and
             # the next call goes on with it. So no pool_id ever has two keys.

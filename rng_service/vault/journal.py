@@ -11,6 +11,7 @@ the chain is damage, and the journal refuses to open.
 """
 
 import os
+from bisect import bisect_right
 from collections.abc import Callable, Iterator
 from hashlib import sha256
 from pathlib import Path
@@ -32,6 +33,7 @@ _HEAD_BYTES: Final = 32
 _SEGMENT_BYTES: Final = 64 * 2**20
 # Written zeros, not a hole: overwriting allocated blocks lets fdatasync skip the file system's own journal.
 _EXTENSION_BYTES: Final = 2**20
+_INDEX_INTERVAL: Final = 256
 _SUFFIX: Final = ".journal"
 
 
@@ -48,6 +50,12 @@ class Mark(NamedTuple):
 
     sequence: int
     head: bytes
+
+
+class _Place(NamedTuple):
+    sequence: int
+    path: Path
+    position: int
 
 
 class Journal:
@@ -81,11 +89,16 @@ class Journal:
         self.head = GENESIS
         make_private_directory(directory)
         remove_temporaries(directory)
+        # Where every so many frames begin, so that readers of the newest frames need not start at the oldest.
+        self._index: list[_Place] = []
         self._position = self._replay(replay, must_contain)
         segments = self._segments()
-        self._descriptor = os.open(segments[-1], os.O_RDWR) if segments else self._new_segment()
         if segments:
+            self._path = segments[-1]
+            self._descriptor = os.open(self._path, os.O_RDWR)
             self._cut_torn_frame()
+        else:
+            self._descriptor = self._new_segment()
         self._allocated = os.fstat(self._descriptor).st_size
 
     @property
@@ -116,6 +129,7 @@ class Journal:
             raise JournalError(f"the journal could not be written ({error})") from error
         # A crash here leaves a durable frame that was not answered; asking again gives the same answer.
         self._on_step("journal.synced")
+        self._note_place(self.sequence + 1, self._path, self._position)
         self._position += len(frame)
         self.head = head
         self.sequence += 1
@@ -124,12 +138,14 @@ class Journal:
     def read_after(self, sequence: int) -> Iterator[Frame]:
         """Yield the frames behind ``sequence`` that were durable when the call was made, in order."""
         last = self.sequence
-        segments = self._segments()
-        # Skip segments whose successor still begins at or before the wanted frame.
-        while len(segments) > 1 and _first_sequence(segments[1]) <= sequence + 1:
-            segments.pop(0)
-        for path in segments:
-            for frame in _frames(path, path.read_bytes()):
+        start = max(0, bisect_right(self._index, sequence + 1, key=lambda place: place.sequence) - 1)
+        if sequence >= last or not self._index:
+            return
+        first = self._index[start]
+        paths = [path for path in self._segments() if _first_sequence(path) >= _first_sequence(first.path)]
+        for path in paths:
+            place = first if path == first.path else _Place(_first_sequence(path), path, _HEADER_BYTES)
+            for frame in _frames(_read_from(path, place.position), place.sequence):
                 if frame.sequence > last:
                     return
                 if frame.sequence > sequence:
@@ -139,6 +155,10 @@ class Journal:
         """Close the file; everything appended is durable already."""
         os.close(self._descriptor)
 
+    def _note_place(self, sequence: int, path: Path, position: int) -> None:
+        if not self._index or sequence - self._index[-1].sequence >= _INDEX_INTERVAL:
+            self._index.append(_Place(sequence, path, position))
+
     def _replay(self, replay: Callable[[Frame], None], must_contain: Mark | None) -> int:
         position = _HEADER_BYTES
         found = must_contain is None or must_contain == Mark(0, GENESIS)
@@ -147,9 +167,10 @@ class Journal:
             data = path.read_bytes()
             self._check_header(path, data)
             position = _HEADER_BYTES
-            for frame in _frames(path, data):
+            for frame in _frames(memoryview(data)[_HEADER_BYTES:], self.sequence + 1):
                 if sha256(self.head + frame.payload).digest() != frame.head:
                     break
+                self._note_place(frame.sequence, path, position)
                 self.sequence, self.head = frame.sequence, frame.head
                 found = found or Mark(frame.sequence, frame.head) == must_contain
                 position += _frame_bytes(len(frame.payload))
@@ -172,15 +193,10 @@ class Journal:
         tail = data[position:].rstrip(b"\x00")
         if not tail:
             return
-        length = int.from_bytes(data[position : position + 4], "big")
-        torn = newest and len(tail) <= _frame_bytes(MAX_PAYLOAD_BYTES) and not _holds_frame(data, position)
-        if 0 < length <= MAX_PAYLOAD_BYTES:
-            # Its length arrived, so nothing may follow its end: the next frame is written after this one's
-            # sync.
-            torn = torn and len(tail) <= _frame_bytes(length)
+        torn = newest and _is_torn_frame(data, position, len(tail)) and not _holds_frame(data, position, len(tail))
         if not torn:
             raise JournalError(
-                f"{path}: offset {position}: frame {self.sequence + 1} is damaged and frames follow it; "
+                f"{path}: offset {position}: frame {self.sequence + 1} is damaged; "
                 "restore the file, or run `sealdraw recover`"
             )
 
@@ -224,6 +240,7 @@ class Journal:
             sync_directory(self._directory)
         except OSError as error:
             raise JournalError(f"{path}: the segment could not be made ({error}); free disk space") from error
+        self._path = path
         return descriptor
 
     def _segments(self) -> list[Path]:
@@ -247,29 +264,54 @@ def _frame_bytes(payload_bytes: int) -> int:
     return -(-(4 + payload_bytes) // 8) * 8 + _HEAD_BYTES
 
 
-def _frames(path: Path, data: bytes) -> Iterator[Frame]:
-    # Frames by their lengths alone; the caller compares the heads.
-    sequence = _first_sequence(path)
-    position = _HEADER_BYTES
+def _read_from(path: Path, position: int) -> memoryview:
+    with path.open("rb") as file:
+        file.seek(position)
+        return memoryview(file.read())
+
+
+def _frames(data: memoryview, sequence: int) -> Iterator[Frame]:
+    # Frames by their lengths alone, the first one numbered ``sequence``; who needs to compares the heads.
+    position = 0
     while True:
         length = int.from_bytes(data[position : position + 4], "big")
         end = position + _frame_bytes(length)
         if not 0 < length <= MAX_PAYLOAD_BYTES or end > len(data):
             return
-        payload = data[position + 4 : position + 4 + length]
-        yield Frame(sequence, data[end - _HEAD_BYTES : end], payload)
+        payload = bytes(data[position + 4 : position + 4 + length])
+        yield Frame(sequence, bytes(data[end - _HEAD_BYTES : end]), payload)
         sequence, position = sequence + 1, end
 
 
-def _holds_frame(data: bytes, damaged: int) -> bool:
-    # Whether a frame stands anywhere behind a damaged one: its own head must follow from the 32 bytes before
-    # it.
-    for position in range(damaged + _HEAD_BYTES + 8, len(data.rstrip(b"\x00")), 8):
+def _is_torn_frame(data: bytes, position: int, tail_bytes: int) -> bool:
+    # Memory and disks write whole words of eight bytes, frames begin on one, and the place was zeros before: a word
+    # that did not arrive is zero. A frame without such a word was written, and perhaps answered; then it is damage.
+    length = int.from_bytes(data[position : position + 4], "big")
+    if not 0 < length <= MAX_PAYLOAD_BYTES:
+        return not any(data[position : position + 8]) and tail_bytes <= _frame_bytes(MAX_PAYLOAD_BYTES)
+    frame = data[position : position + _frame_bytes(length)]
+    # Its length arrived, so nothing may follow its end: the next frame is written after this one's sync.
+    whole = len(frame) == _frame_bytes(length) and tail_bytes <= len(frame)
+    return whole and any(not any(frame[word : word + 8]) for word in range(0, len(frame), 8))
+
+
+def _holds_frame(data: bytes, damaged: int, tail_bytes: int) -> bool:
+    # Whether a frame stands at or behind a damaged place: its head must follow from the 32 bytes before it.
+    end = damaged + -(-tail_bytes // 8) * 8
+    for padding in range(8):
+        # The damaged frame itself, complete but for its length.
+        if _is_frame(data, damaged, end - _HEAD_BYTES - padding - damaged - 4, end):
+            return True
+    for position in range(damaged + _HEAD_BYTES + 8, damaged + tail_bytes, 8):
         length = int.from_bytes(data[position : position + 4], "big")
-        end = position + _frame_bytes(length)
-        if 0 < length <= MAX_PAYLOAD_BYTES and end <= len(data):
-            payload = data[position + 4 : position + 4 + length]
-            before = data[position - _HEAD_BYTES : position]
-            if sha256(before + payload).digest() == data[end - _HEAD_BYTES : end]:
-                return True
+        if length <= MAX_PAYLOAD_BYTES and _is_frame(data, position, length, position + _frame_bytes(length)):
+            return True
     return False
+
+
+def _is_frame(data: bytes, position: int, length: int, end: int) -> bool:
+    if length <= 0 or end > len(data):
+        return False
+    before = data[position - _HEAD_BYTES : position]
+    head = sha256(before + data[position + 4 : position + 4 + length]).digest()
+    return head == data[end - _HEAD_BYTES : end]

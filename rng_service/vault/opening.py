@@ -73,11 +73,14 @@ class GroupOpener:
         self._on_step = on_step
         self.refused_bindings = 0
 
-    def open(self, openings: Sequence[OpeningRequest], acceptances: Sequence[bytes], *, sign: bool) -> GroupResult:
+    def open(
+        self, openings: Sequence[OpeningRequest], acceptances: Sequence[bytes], *, sign: bool, key_id: str = ""
+    ) -> GroupResult:
         """Return secrets only for what is bound in the journal, durably, to the given binding.
 
-        Raises VaultRefusedError ``group-too-large`` or ``acceptance-size``, and JournalError when nothing
-        could be written; then nothing was bound and nothing is known to the caller.
+        Signed with the receipt key ``key_id``, the current one when it is empty. Raises VaultRefusedError
+        ``group-too-large`` or ``acceptance-size``, ``receipt-key-gone``, and JournalError when nothing could be
+        written; then nothing is known to the caller.
         """
         _check_group(openings, acceptances)
         refusals = self._bind(openings)
@@ -95,8 +98,8 @@ class GroupOpener:
         digests += acceptances
         if not sign or not digests:
             return GroupResult(results, b"", "", self._journal.mark)
-        signature = self._receipt_keys.sign(self._statement + root_of(digests))
-        return GroupResult(results, signature, self._receipt_keys.current.key_id, self._journal.mark)
+        signature = self._receipt_keys.sign(self._statement + root_of(digests), key_id)
+        return GroupResult(results, signature, key_id or self._receipt_keys.current.key_id, self._journal.mark)
 
     def _bind(self, openings: Sequence[OpeningRequest]) -> list[str]:
         refusals: list[str] = []

@@ -37,6 +37,8 @@ _STOP_GRACE_S: Final = 5.0
 # interpreter.
 _SWITCH_INTERVAL_S: Final = 0.0005
 _MAX_SOCKET_PATH: Final = 100
+# With these set, grpc prints what goes over the socket, secrets included.
+_TRACING: Final = ("GRPC_TRACE", "GRPC_VERBOSITY")
 
 
 def system_clock_us() -> int:
@@ -117,6 +119,8 @@ def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
         signal.signal(number, lambda _number, _frame: stop.set())
     try:
         on_step = fault_point(environ, options.origin)
+        for variable in _TRACING:
+            os.environ.pop(variable, None)
         hardening = harden_process()
         sys.setswitchinterval(_SWITCH_INTERVAL_S)
         run_vault(

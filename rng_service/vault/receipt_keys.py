@@ -1,6 +1,6 @@
-"""Receipt keys: one signs, all are listed for ever.
+"""Receipt keys: the newest signs, all are listed for ever.
 
-keys/receipt-<epoch>.key     the wrapped seed; only the current one exists
+keys/receipt-<epoch>.key     the wrapped seed; only the newest two exist
 keys/receipt-<epoch>.json    canonical JSON {"created_us", "epoch", "public_key", "v"}
 """
 
@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from anchor import canonical
 from anchor.errors import AnchorError
 from rng_service.vault.durable import read_private, write_atomically
-from rng_service.vault.errors import KeystoreError
+from rng_service.vault.errors import KeystoreError, VaultRefusedError
 from rng_service.vault.keystore import Keystore, receipt_key_name
 from rng_service.vault.secret import SigningSeed
 from rng_service.vault.steps import OnStep
@@ -22,6 +22,7 @@ from rng_service.vault.steps import OnStep
 __all__ = ["PublicReceiptKey", "ReceiptKeys"]
 
 _MAX_BYTES: Final = 1024
+_KEPT: Final = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +43,8 @@ class ReceiptKeys:
     """The receipt keys of one vault.
 
     Opening finishes a rotation that a crash interrupted: the newest private key signs, its public half is
-    listed, older private keys are destroyed. Not thread-safe: the owner serialises.
+    listed. The one before it is kept, so that what was bound under it before the rotation is signed with it
+    again when it is asked for again; older private keys are destroyed. Not thread-safe: the owner serialises.
     """
 
     def __init__(self, directory: Path, store: Keystore, *, on_step: OnStep) -> None:
@@ -62,12 +64,18 @@ class ReceiptKeys:
         """The key that signs."""
         return self.listed[-1]
 
-    def sign(self, message: bytes) -> bytes:
-        """Return the current key's Ed25519 signature."""
-        return self._signer.sign(message)
+    def sign(self, message: bytes, key_id: str = "") -> bytes:
+        """Return an Ed25519 signature by the key ``key_id``, the current one when it is empty.
+
+        Raises VaultRefusedError ``receipt-key-gone`` for a key that this vault never had or has destroyed.
+        """
+        signer = self._signers.get(key_id or self.current.key_id)
+        if signer is None:
+            raise VaultRefusedError("receipt-key-gone", f"receipt key {key_id[:16]} is destroyed or was never here")
+        return signer.sign(message)
 
     def rotate(self, seed: SigningSeed, created_us: int) -> PublicReceiptKey:
-        """Let a new key sign from now on, list it, destroy the old private key."""
+        """Let a new key sign from now on, list it, destroy the private key before the one that it replaces."""
         # A crash behind this line leaves two private keys; the next start settles on the newer, as below.
         name = receipt_key_name(self.current.epoch + 1)
         self._store.store(name, seed, created_us, step="receipt-key")
@@ -78,12 +86,15 @@ class ReceiptKeys:
         names = self._store.names("keys/receipt-")
         if not names:
             raise KeystoreError(f"{self._directory}: no receipt key; restore it from a backup")
-        newest = names[-1]
-        seed, stored = self._store.load(newest, SigningSeed)
-        self._signer = Ed25519PrivateKey.from_private_bytes(seed.reveal_secret())
-        public = self._signer.public_key().public_bytes_raw()
-        self._publish(PublicReceiptKey(public, int(newest.rpartition("-")[2]), stored.created_us))
-        for name in names[:-1]:
+        self._signers: dict[str, Ed25519PrivateKey] = {}
+        for name in names[-_KEPT:]:
+            seed, stored = self._store.load(name, SigningSeed)
+            signer = Ed25519PrivateKey.from_private_bytes(seed.reveal_secret())
+            public = signer.public_key().public_bytes_raw()
+            key = PublicReceiptKey(public, int(name.rpartition("-")[2]), stored.created_us)
+            self._publish(key)
+            self._signers[key.key_id] = signer
+        for name in names[:-_KEPT]:
             self._store.erase(name, step="receipt-key")
         self.listed = [self._read(path) for path in sorted(self._directory.glob("receipt-*.json"))]
 

@@ -94,7 +94,7 @@ def test_a_torn_last_frame_is_cut_wherever_it_was_torn(tmp_path: Path) -> None:
     whole = segment.read_bytes()
     start = end - 40  # the last frame: u32, 4 bytes, no padding, 32 bytes head
     assert whole[start : start + 4] == b"\x00\x00\x00\x04"
-    for kept in range(start, end):
+    for kept in range(start, end, 8):
         # A prefix reached the disk, or only what came after it did.
         for torn in (whole[:kept] + bytes(len(whole) - kept), _without(whole, start, kept)):
             if torn == whole:
@@ -113,12 +113,11 @@ def _without(data: bytes, start: int, end: int) -> bytes:
     return data[:start] + bytes(end - start) + data[end:]
 
 
-def test_damage_before_the_last_frame_refuses_with_file_and_offset(tmp_path: Path) -> None:
+def test_damage_anywhere_refuses_with_file_and_offset(tmp_path: Path) -> None:
     directory = tmp_path / "journal"
     segment, end = written(directory)
     whole = segment.read_bytes()
-    last = end - 40
-    for position in range(48, last):
+    for position in range(48, end):
         damaged = bytearray(whole)
         damaged[position] ^= 0x40
         if _is_padding(whole, position):
@@ -149,6 +148,21 @@ def test_a_damaged_length_does_not_hide_the_frames_behind_it(tmp_path: Path) -> 
         segment.write_bytes(whole[:48] + length.to_bytes(4, "big") + whole[52:])
         with pytest.raises(JournalError, match="offset 48: frame 1 is damaged"):
             reopen(directory)
+
+
+def test_reading_starts_near_the_wanted_frame(tmp_path: Path) -> None:
+    directory = tmp_path / "journal"
+    journal, _ = reopen(directory, segment_bytes=40_000)
+    for number in range(1000):
+        journal.append(number.to_bytes(4, "big"))
+    for subject in (journal, reopen(directory, segment_bytes=40_000)[0]):
+        assert [place.sequence for place in subject._index] == [1, 257, 513, 769]
+        for after in (0, 255, 256, 257, 768, 998, 999):
+            found = list(subject.read_after(after))
+            assert [frame.sequence for frame in found] == list(range(after + 1, 1001))
+            assert found[-1] == Frame(1000, journal.head, (999).to_bytes(4, "big"))
+        assert list(subject.read_after(1000)) == list(subject.read_after(2**63)) == []
+        subject.close()
 
 
 def test_a_missing_or_foreign_segment_is_refused(tmp_path: Path) -> None:
