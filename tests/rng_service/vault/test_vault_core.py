@@ -333,6 +333,7 @@ def test_keys_rotate_without_changing_what_is_open(tmp_path: Path) -> None:
     vault = new_vault(tmp_path / "vault")
     activated(vault)
     secret = secret_of(vault, draw(0))
+    signed_before = vault.open_group([draw(0)], [], sign=True).signature
     old_key, old_drbg = vault.receipt_keys.current, vault.drbg
     assert vault.rotate_kek() == 2
     new_key = vault.rotate_receipt_key()
@@ -343,12 +344,26 @@ def test_keys_rotate_without_changing_what_is_open(tmp_path: Path) -> None:
         assert secret_of(vault, draw(0)) == secret
         assert vault.receipt_keys.listed == [old_key, new_key]
         assert vault.open_group([draw(0)], [], sign=True).key_id == new_key.key_id
+        # What was bound before the rotation is signed again as it was.
+        assert vault.open_group([draw(0)], [], sign=True, key_id=old_key.key_id).signature == signed_before
         assert vault.store.kek_epoch == 2
         vault.close()
         vault = open_vault(tmp_path / "vault")
     assert vault.drbg.epoch > epoch
     vault.close()
-    assert len(list((tmp_path / "vault" / "keys").glob("receipt-*.key"))) == 1
+    assert len(list((tmp_path / "vault" / "keys").glob("receipt-*.key"))) == 2
+
+
+def test_the_receipt_key_before_the_last_rotation_but_one_is_destroyed(tmp_path: Path) -> None:
+    vault = new_vault(tmp_path / "vault")
+    activated(vault)
+    oldest = vault.receipt_keys.current.key_id
+    vault.rotate_receipt_key()
+    vault.rotate_receipt_key()
+    with pytest.raises(VaultRefusedError, match="receipt-key-gone"):
+        vault.open_group([draw(0)], [], sign=True, key_id=oldest)
+    assert len(list((tmp_path / "vault" / "keys").glob("receipt-*.key"))) == 2
+    vault.close()
 
 
 def test_a_damaged_pool_key_stops_its_own_pool_only(tmp_path: Path) -> None:

@@ -78,6 +78,8 @@ def live(directory: Path, acknowledge: Callable[[str, object], None], on_step: O
                 assert refused == "", (opening, refused)
                 acknowledge(f"open {opening.slot} {opening.kind}", secrets.hex())
     vault.rotate_kek()
+    # Twice, for the key before the one that signs is kept.
+    vault.rotate_receipt_key()
     vault.rotate_receipt_key()
     vault.rotate_drbg()
     acknowledge("void", vault.void(OTHER_POOL).reveal_secret().hex())
