@@ -20,8 +20,13 @@ Value = TypeVar("Value")
 Request = TypeVar("Request", bound=Message)
 
 
-def parse(kind: type[Request], data: bytes) -> Request:
-    """Parse a request, refusing fields that this version does not know: they might have changed its meaning."""
+def parse(kind: type[Request], data: bytes, limit: int) -> Request:
+    """Parse a request of at most ``limit`` bytes.
+
+    Fields that this version does not know are refused: they might have changed the request's meaning.
+    """
+    if len(data) > limit:
+        raise InvalidArgument(("", f"the message has {len(data)} bytes, at most {limit} are accepted"))
     request = kind()
     try:
         request.ParseFromString(data)

@@ -10,7 +10,7 @@ from google.protobuf.message import Message
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
-from rng_service.errors import InvalidArgument, Unavailable
+from rng_service.errors import Unavailable
 from rng_service.front.audit_service import MAX_WATCHERS
 from rng_service.front.callers import Callers
 from rng_service.front.checks import parse
@@ -51,12 +51,11 @@ def unary(
     def call(data: bytes, context: grpc.ServicerContext) -> bytes:
         try:
             gate.check()
-            if len(data) > limit:
-                raise InvalidArgument(("", f"the message has {len(data)} bytes, at most {limit} are accepted"))
             caller = callers.identify(context, roles)
             remaining = context.time_remaining()
-            timeout_s = DEFAULT_TIMEOUT_S if remaining is None else remaining
-            return handler(parse(kind, data), caller, timeout_s).SerializeToString()
+            # Without a deadline grpc gives None, whatever its stubs say.
+            timeout_s = min(remaining or DEFAULT_TIMEOUT_S, DEFAULT_TIMEOUT_S)
+            return handler(parse(kind, data, limit), caller, timeout_s).SerializeToString()
         except Exception as error:  # noqa: BLE001 - every failure has its status
             abort(context, error)
 
@@ -76,10 +75,8 @@ def streaming(
     def call(data: bytes, context: grpc.ServicerContext) -> Iterator[bytes]:
         try:
             gate.check()
-            if len(data) > MAX_REQUEST_BYTES:
-                raise InvalidArgument(("", f"the message has {len(data)} bytes, at most {MAX_REQUEST_BYTES}"))
             caller = callers.identify(context, roles)
-            for message in handler(parse(kind, data), caller, context.is_active):
+            for message in handler(parse(kind, data, MAX_REQUEST_BYTES), caller, context.is_active):
                 yield message.SerializeToString()
         except Exception as error:  # noqa: BLE001 - every failure has its status
             abort(context, error)
@@ -138,6 +135,6 @@ class FrontServer:
         self._announce(health_pb2.HealthCheckResponse.NOT_SERVING)
         self._server.stop(grace_s).wait()
 
-    def _announce(self, state: "health_pb2.HealthCheckResponse.ServingStatus.ValueType") -> None:
+    def _announce(self, state: Any) -> None:
         for name in self._names:
             self._health.set(name, state)

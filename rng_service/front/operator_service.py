@@ -1,0 +1,244 @@
+"""OperatorService: changes of what the service does. Each is a transaction here and an entry in the log."""
+
+import time
+from collections.abc import Callable
+from hashlib import sha256
+
+from sealdraw.v1 import operator_pb2
+from sealdraw.vault.v1 import vault_pb2
+from sqlalchemy import Connection, Engine, func, select
+
+from rng_service.config import Config
+from rng_service.errors import InvalidArgument, NotFound, Unavailable
+from rng_service.front.audit_service import pool_message
+from rng_service.front.catalog import Catalog
+from rng_service.front.checks import CLASSES, Checks
+from rng_service.ledger.engine import reading, writing
+from rng_service.ledger.models import DigestRow, GameRow, GroupRow, LogEntryRow, PoolRow, StreamRow
+from rng_service.ledger.registry import register_game, request_quarantine, retire_game
+from rng_service.ledger.statements import execute
+from rng_service.vault.client import VaultClient
+from rng_service.vault.errors import VaultError
+from rng_service.version import VERSION
+
+_KEYS = {
+    operator_pb2.KEY_KEY_ENCRYPTION: vault_pb2.KEY_KIND_KEK,
+    operator_pb2.KEY_DRBG: vault_pb2.KEY_KIND_DRBG,
+    operator_pb2.KEY_RECEIPT: vault_pb2.KEY_KIND_RECEIPT,
+}
+
+
+class OperatorService:
+    """The handlers of privileged calls."""
+
+    def __init__(
+        self,
+        ledger: Engine,
+        catalog: Catalog,
+        vault: VaultClient,
+        config: Config,
+        draining: Callable[[], bool],
+    ) -> None:
+        self._ledger = ledger
+        self._catalog = catalog
+        self._vault = vault
+        self._config = config
+        self._draining = draining
+
+    def register_game(
+        self,
+        request: operator_pb2.RegisterGameRequest,
+        _caller: str,
+        _timeout_s: float,
+    ) -> operator_pb2.RegisterGameResponse:
+        """Register a game definition; the same bytes again are no change."""
+        checks = Checks()
+        if request.request_id:
+            checks.request_id(request.request_id)
+        classes = [checks.play_class(value) for value in request.play_classes] or list(CLASSES.values())
+        checks.finish()
+        with writing(self._ledger) as connection:
+            registered = register_game(
+                connection,
+                request.definition,
+                origin=self._config.service.origin,
+                now_us=_now_us(),
+                play_classes=sorted(set(classes)),
+                lanes=request.lanes or 1,
+                pool_size=request.pool_size or self._config.pools.size,
+            )
+        definition = registered.definition
+        return operator_pb2.RegisterGameResponse(game=self._game(definition.game, definition.version))
+
+    def list_games(
+        self,
+        request: operator_pb2.ListGamesRequest,
+        _caller: str,
+        _timeout_s: float,
+    ) -> operator_pb2.ListGamesResponse:
+        """List the registered game versions."""
+        if not 0 <= request.page_size <= 1_000:
+            raise InvalidArgument(("page_size", "expected 0 to 1000"))
+        if request.page_token and not request.page_token.isdecimal():
+            raise InvalidArgument(("page_token", "not a token of an earlier answer"))
+        size = request.page_size or 100
+        query = select(GameRow.id, GameRow.name, GameRow.version).order_by(GameRow.id).limit(size + 1)
+        with reading(self._ledger) as connection:
+            rows = connection.execute(query.where(GameRow.id > int(request.page_token or 0))).all()
+        token = str(rows[size - 1].id) if len(rows) > size else ""
+        games = [self._game(row.name, row.version) for row in rows[:size]]
+        return operator_pb2.ListGamesResponse(games=games, next_page_token=token)
+
+    def get_game(
+        self,
+        request: operator_pb2.GetGameRequest,
+        _caller: str,
+        _timeout_s: float,
+    ) -> operator_pb2.GetGameResponse:
+        """Return one game definition."""
+        game = self._game(request.name, request.version)
+        with reading(self._ledger) as connection:
+            definition = connection.execute(
+                select(GameRow.definition).where(GameRow.name == game.name, GameRow.version == game.version),
+            ).scalar_one()
+        return operator_pb2.GetGameResponse(game=game, definition=definition)
+
+    def retire_game(
+        self,
+        request: operator_pb2.RetireGameRequest,
+        _caller: str,
+        _timeout_s: float,
+    ) -> operator_pb2.RetireGameResponse:
+        """End a game version; its remaining slots will be voided and opened."""
+        self._game(request.name, request.version)
+        with writing(self._ledger) as connection:
+            retire_game(connection, request.name, request.version, now_us=_now_us())
+        self._catalog.refresh()
+        return operator_pb2.RetireGameResponse(game=self._game(request.name, request.version))
+
+    def quarantine_pool(
+        self,
+        request: operator_pb2.QuarantinePoolRequest,
+        _caller: str,
+        _timeout_s: float,
+    ) -> operator_pb2.QuarantinePoolResponse:
+        """Take a pool out of use for ever."""
+        checks = Checks()
+        reason = checks.reason(request.reason)
+        checks.finish()
+        with writing(self._ledger) as connection:
+            row = _pool(connection, request.pool_id)
+            request_quarantine(
+                connection,
+                request.pool_id,
+                reason,
+                origin=self._config.service.origin,
+                now_us=_now_us(),
+            )
+            row = _pool(connection, request.pool_id)
+        self._catalog.refresh()
+        return operator_pb2.QuarantinePoolResponse(pool=pool_message(row))
+
+    def rotate_keys(
+        self,
+        request: operator_pb2.RotateKeysRequest,
+        caller: str,
+        _timeout_s: float,
+    ) -> operator_pb2.RotateKeysResponse:
+        """Rotate keys, once for each request id."""
+        checks = Checks()
+        request_id = checks.request_id(request.request_id)
+        if not request.keys or any(key not in _KEYS for key in request.keys):
+            checks.refuse("keys", "expected KEY_KEY_ENCRYPTION, KEY_DRBG or KEY_RECEIPT, at least one")
+        checks.finish()
+        payload = sha256(b"".join(key.to_bytes(4, "big") for key in request.keys)).digest()
+        with writing(self._ledger) as connection:
+            first = execute(
+                connection,
+                "INSERT INTO requests (request_id, caller, payload, method, first_record) VALUES (?, ?, ?, ?, 0) "
+                "ON CONFLICT DO NOTHING",
+                (request_id, caller, payload, "RotateKeys"),
+            )
+        try:
+            if first.rowcount == 1:
+                for key in request.keys:
+                    self._vault.rotate_key(_KEYS[key])
+            state = self._vault.get_state()
+        except VaultError:
+            raise Unavailable(
+                "VAULT_UNAVAILABLE", "the vault does not answer; look at GetStatus, then try again"
+            ) from None
+        epochs = {
+            operator_pb2.KEY_KEY_ENCRYPTION: state.kek_epoch,
+            operator_pb2.KEY_DRBG: state.drbg_epoch,
+            operator_pb2.KEY_RECEIPT: max(key.epoch for key in state.receipt_keys),
+        }
+        return operator_pb2.RotateKeysResponse(epochs=[epochs[key] for key in request.keys])
+
+    def get_status(
+        self,
+        _request: operator_pb2.GetStatusRequest,
+        _caller: str,
+        _timeout_s: float,
+    ) -> operator_pb2.GetStatusResponse:
+        """Say how the service is."""
+        with reading(self._ledger) as connection:
+            log_size = connection.execute(select(func.count(LogEntryRow.log_index))).scalar_one()
+            newest = connection.execute(select(func.max(DigestRow.created_us))).scalar()
+            unpublished = connection.execute(
+                select(func.count()).select_from(GroupRow).where(GroupRow.digest_seq.is_(None)),
+            ).scalar_one()
+        try:
+            self._vault.get_state()
+            reachable = True
+        except VaultError:
+            reachable = False
+        streams = [
+            operator_pb2.StreamStatus(
+                stream=stream.prefix.partition("/")[2].rstrip("/"),
+                lanes=stream.lanes,
+                ready_pools=sum(len(lane) for lane in stream.active),
+                ready_slots=sum(pool.size - pool.next_slot for lane in stream.active for pool in lane),
+            )
+            for stream in self._catalog.streams()
+        ]
+        return operator_pb2.GetStatusResponse(
+            origin=self._config.service.origin,
+            version=VERSION,
+            log_size=log_size,
+            digest_age_us=max(0, _now_us() - newest) if newest is not None else 0,
+            streams=streams,
+            vault_reachable=reachable,
+            draining=self._draining(),
+            unpublished_records=unpublished,
+        )
+
+    def _game(self, name: str, version: int) -> operator_pb2.Game:
+        query = select(GameRow.id, GameRow.version, GameRow.digest, GameRow.retired_us).where(GameRow.name == name)
+        if version:
+            query = query.where(GameRow.version == version)
+        with reading(self._ledger) as connection:
+            row = connection.execute(query.order_by(GameRow.version.desc()).limit(1)).first()
+            if row is None:
+                raise NotFound(f"game {name[:32]!r} has no version {version or '(any)'}")
+            programs = connection.execute(
+                select(StreamRow.program).where(StreamRow.game_id == row.id).distinct().order_by(StreamRow.program),
+            ).scalars()
+            return operator_pb2.Game(
+                name=name,
+                version=row.version,
+                digest=row.digest,
+                programs=list(programs),
+                retired=row.retired_us is not None,
+            )
+
+
+def _pool(connection: Connection, pool_id: str) -> object:
+    row = connection.execute(select(PoolRow.__table__).where(PoolRow.pool_id == pool_id)).first()
+    if row is None:
+        raise NotFound("pool_id: no such pool")
+    return row
+
+
+def _now_us() -> int:
+    return time.time_ns() // 1_000
