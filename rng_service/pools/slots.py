@@ -4,6 +4,8 @@ The vault seals with it and the auditor checks with it, so it needs the cipher l
 server.
 """
 
+import sys
+from array import array
 from hashlib import sha256
 from struct import iter_unpack
 from typing import Final
@@ -29,6 +31,7 @@ MAX_POOL_SIZE: Final = 1_048_576
 SECRET_BYTES: Final = 32
 
 _BLOCKS_PER_SECRET: Final = 2
+_WORD: Final = 8
 # Leaves are assembled in runs that stay in the processor's cache.
 _RUN: Final = 4096
 
@@ -62,11 +65,15 @@ def slot_leaves(pool_id: str, secrets: bytes, first: int = 0) -> list[bytes]:
     if len(secrets) % SECRET_BYTES:
         raise ValueError("secrets are 32 bytes a slot")
     prefix = _prefix(pool_id)
+    # Rows are whole words, so that columns can be filled at once; the filling in front is not hashed.
+    filling = -len(prefix) % _WORD
+    row = bytes(filling) + prefix + bytes(_WORD + SECRET_BYTES)
+    preimage = f"{filling}x{len(row) - filling}s"
     leaves: list[bytes] = []
     for start in range(0, len(secrets) // SECRET_BYTES, _RUN):
         part = secrets[SECRET_BYTES * start : SECRET_BYTES * (start + _RUN)]
-        numbered = _numbered(first + start, part)
-        leaves += [sha256(prefix + slot).digest() for (slot,) in iter_unpack("40s", numbered)]
+        rows = _rows(row, first + start, part)
+        leaves += [sha256(slot).digest() for (slot,) in iter_unpack(preimage, rows)]
     return leaves
 
 
@@ -79,14 +86,17 @@ def _prefix(pool_id: str) -> bytes:
     return b"\x00" + SLOT_LABEL + lp(pool_id.encode("ascii"))
 
 
-def _numbered(first: int, secrets: bytes) -> bytes:
-    # u64(slot) || secret for each slot, put together column by column: a row is five words of eight bytes.
+def _rows(row: bytes, first: int, secrets: bytes) -> bytearray:
+    # A copy of ``row`` for each slot, its last five words filled with u64(slot) || secret, column by column.
     count = len(secrets) // SECRET_BYTES
-    rows = bytearray(40 * count)
+    rows = bytearray(row * count)
     words = memoryview(rows).cast("Q")
     source = memoryview(secrets).cast("Q")
-    numbers = b"".join([slot.to_bytes(8, "big") for slot in range(first, first + count)])
-    words[0::5] = memoryview(numbers).cast("Q")
+    numbers = array("Q", range(first, first + count))
+    if sys.byteorder == "little":
+        numbers.byteswap()
+    width = len(row) // _WORD
+    words[width - 5 :: width] = memoryview(numbers)
     for column in range(4):
-        words[column + 1 :: 5] = source[column::4]
-    return bytes(rows)
+        words[width - 4 + column :: width] = source[column::4]
+    return rows
