@@ -1,0 +1,85 @@
+"""The command `sealdraw`: the groups of commands, and one line for everything that goes wrong.
+
+Exit status: 0 success, 1 checked and found wrong, 2 misuse or input that cannot be used, 130 interrupted.
+"""
+
+import os
+import sys
+from collections.abc import Sequence
+from typing import TextIO
+
+import click
+
+from anchor.errors import AnchorError, VerificationError
+from rng_service.cli.commands import COMMANDS
+from rng_service.errors import SealdrawError
+from rng_service.vault.errors import VaultError
+
+__all__ = ["cli", "main", "run"]
+
+FOUND_WRONG = 1
+UNUSABLE = 2
+INTERRUPTED = 130
+# Modules of the extras, by what they are installed with.
+_EXTRAS = {"grpc": "server", "google": "server", "sealdraw": "server", "sqlalchemy": "server", "alembic": "server"}
+
+
+@click.group(
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="Try it: sealdraw demo",
+)
+@click.version_option(package_name="sealdraw", message="%(prog)s %(version)s")
+def cli() -> None:
+    """Sealed outcome pools, exactly-once draws over gRPC, and an audit log that anybody can check."""
+
+
+for _command in COMMANDS:
+    cli.add_command(_command)
+
+
+def main() -> None:
+    """Run the command line of this process and exit."""
+    sys.exit(run(sys.argv[1:], errors=sys.stderr))
+
+
+def run(arguments: Sequence[str], *, errors: TextIO) -> int:
+    """Run one command and return its exit status; what goes wrong is one line on ``errors``, never a traceback."""
+    try:
+        result = cli.main(args=list(arguments), prog_name="sealdraw", standalone_mode=False)
+    except click.ClickException as error:
+        return _say(errors, _usage(error), UNUSABLE)
+    except (click.Abort, KeyboardInterrupt):
+        return _say(errors, "interrupted", INTERRUPTED)
+    except VerificationError as error:
+        return _say(errors, f"FOUND WRONG: {error}", FOUND_WRONG)
+    except (AnchorError, SealdrawError, VaultError) as error:
+        return _say(errors, str(error), UNUSABLE)
+    except BrokenPipeError:
+        # Whoever read our output has seen enough. Python would complain once more when it closes the stream.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except OSError as error:
+        name = f"{error.filename}: " if error.filename else ""
+        return _say(errors, f"{name}{error.strerror or error}", UNUSABLE)
+    except ModuleNotFoundError as error:
+        extra = _EXTRAS.get((error.name or "").partition(".")[0])
+        if extra is None:
+            raise
+        return _say(errors, f"this command needs {error.name}: pip install 'sealdraw[{extra}]'", UNUSABLE)
+    return result if isinstance(result, int) else 0
+
+
+def _usage(error: click.ClickException) -> str:
+    message = " ".join(error.format_message().split())
+    if isinstance(error, click.UsageError) and error.ctx is not None:
+        return f"{message} See: {error.ctx.command_path} --help"
+    return message
+
+
+def _say(errors: TextIO, message: str, status: int) -> int:
+    errors.write(f"sealdraw: {' '.join(message.splitlines())}\n")
+    return status
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,148 @@
+"""`sealdraw verify`: what an auditor runs, from static files alone, without gRPC and without a database."""
+
+# ruff: noqa: PLC0415 - a command loads what it needs when it runs
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+import click
+
+from anchor.errors import MalformedError, MissingError
+from anchor.source import Source, open_source
+from rng_service.cli.options import json_option, key_option, log_option, read_vkey
+from rng_service.cli.output import print_json
+from rng_service.cli.progress import ProgressBar
+
+__all__ = ["verify"]
+
+_MAX_VKEY_BYTES = 1_024
+_MAX_CHECKPOINT_BYTES = 65_536
+_OWN_KEY = "the log's key was taken from the log itself: give --key, from somewhere you trust"
+
+
+class _Report(Protocol):
+    @property
+    def skipped(self) -> tuple[str, ...]: ...
+
+    def as_json(self) -> dict[str, Any]: ...
+
+    def lines(self) -> list[str]: ...
+
+
+@click.group()
+def verify() -> None:
+    """Check receipts, logs, pools and exports from the public files alone.
+
+    Exit status 0: everything that could be checked holds. 1: something is wrong; the message says what and where.
+    2: the input cannot be used. What was not checked, and what cannot be proven, stands in every answer.
+    """
+
+
+@verify.command(
+    epilog="Example: sealdraw verify receipt demo/receipts/dice-99.json --log demo/public --key demo/keys/log.vkey"
+)
+@click.argument("file", type=click.Path(path_type=Path))
+@log_option
+@key_option
+@json_option
+def receipt(file: Path, log: str, key: str, as_json: bool) -> None:
+    """Check one receipt: commitment, slot, game, outcome, payout, ticket, signature, labels, digest."""
+    from rng_service.records.receipt import MAX_RECEIPT_BYTES
+    from rng_service.verify.receipt import verify_receipt
+
+    data = _read(file, MAX_RECEIPT_BYTES)
+    _show(verify_receipt(data, _open_log(log), read_vkey(key)), as_json)
+
+
+@verify.command(epilog="Example: sealdraw verify log https://log.example.com --key example.com.vkey --previous kept")
+@click.argument("directory", metavar="DIR|URL")
+@key_option
+@click.option(
+    "--previous",
+    type=click.Path(path_type=Path),
+    help="A copy of `checkpoint` from an earlier visit: the log must still contain it.",
+)
+@json_option
+def log(directory: str, key: str, previous: Path | None, as_json: bool) -> None:
+    """Check a whole log: every tile, entry, digest, pool, opened void and total."""
+    from rng_service.verify.log import verify_log
+
+    old = None if previous is None else _read(previous, _MAX_CHECKPOINT_BYTES)
+    with ProgressBar("checking the log") as bar:
+        report = verify_log(_open_log(directory), read_vkey(key), old_checkpoint=old, progress=bar.update)
+    _show(report, as_json)
+
+
+@verify.command(epilog="Example: sealdraw verify pool demo/dice-99/1/base/real/0/1 --log demo/public")
+@click.argument("pool_id")
+@log_option
+@click.option("--key", "key", metavar="VKEY", help="The log's verifier key, or a file that holds it.")
+@json_option
+def pool(pool_id: str, log: str, key: str | None, as_json: bool) -> None:
+    """Check one pool from its commitment to where it stands, by auditing its log."""
+    from rng_service.verify.pool import verify_pool
+
+    source = _open_log(log)
+    vkey, skipped = _vkey(source, key)
+    with ProgressBar("checking the log") as bar:
+        report = verify_pool(pool_id, source, vkey, progress=bar.update)
+    _show(report, as_json, skipped)
+
+
+@verify.command(epilog="Example: sealdraw verify export demo/export.jsonl --log demo/public --key demo/keys/log.vkey")
+@click.argument("file", type=click.Path(path_type=Path))
+@log_option
+@click.option("--key", "key", metavar="VKEY", help="The log's verifier key, or a file that holds it.")
+@json_option
+def export(file: Path, log: str, key: str | None, as_json: bool) -> None:
+    """Check an auditor's export: records against digests, outcomes and payouts recomputed, totals added up."""
+    from rng_service.verify.export import verify_export
+
+    source = _open_log(log)
+    vkey, skipped = _vkey(source, key)
+    with ProgressBar("checking the export") as bar:
+        report = verify_export(file, source, vkey, progress=bar.update)
+    _show(report, as_json, skipped)
+
+
+def _open_log(text: str) -> Source:
+    """Return the log at ``text``; raises MissingError when there is none, which is no finding about a log."""
+    source = open_source(text)
+    try:
+        source.read("checkpoint", limit=_MAX_CHECKPOINT_BYTES)
+    except MissingError as error:
+        raise MissingError(f"{text}: no log here: {error}") from None
+    return source
+
+
+def _vkey(source: Source, key: str | None) -> tuple[str, tuple[str, ...]]:
+    """Return the verifier key, and what has to be said about where it came from."""
+    if key is not None:
+        return read_vkey(key), ()
+    data = source.read("keys/log.vkey", limit=_MAX_VKEY_BYTES)
+    try:
+        return data.decode("ascii").strip(), (_OWN_KEY,)
+    except UnicodeDecodeError:
+        raise MalformedError("keys/log.vkey: not a verifier key") from None
+
+
+def _read(path: Path, limit: int) -> bytes:
+    try:
+        with path.open("rb") as file:
+            data = file.read(limit + 1)
+    except FileNotFoundError:
+        raise MissingError(f"{path}: no such file") from None
+    if len(data) > limit:
+        raise MalformedError(f"{path}: larger than {limit} bytes")
+    return data
+
+
+def _show(report: _Report, as_json: bool, skipped: Sequence[str] = ()) -> None:
+    if as_json:
+        print_json({**report.as_json(), "skipped": [*report.skipped, *skipped]})
+        return
+    for line in report.lines():
+        click.echo(line)
+    for line in skipped:
+        click.echo(f"NOT CHECKED: {line}")
