@@ -15,8 +15,9 @@ from rng_service.front.catalog import Catalog
 from rng_service.front.checks import CLASSES, Checks
 from rng_service.ledger.engine import reading, writing
 from rng_service.ledger.models import DigestRow, GameRow, GroupRow, LogEntryRow, PoolRow, StreamRow
-from rng_service.ledger.registry import register_game, request_quarantine, retire_game
+from rng_service.ledger.registry import register_game
 from rng_service.ledger.statements import execute
+from rng_service.sequencer.requests import request_quarantine, retire_game
 from rng_service.vault.client import VaultClient
 from rng_service.vault.errors import VaultError
 from rng_service.version import VERSION
@@ -127,14 +128,7 @@ class OperatorService:
         reason = checks.reason(request.reason)
         checks.finish()
         with writing(self._ledger) as connection:
-            row = _pool(connection, request.pool_id)
-            request_quarantine(
-                connection,
-                request.pool_id,
-                reason,
-                origin=self._config.service.origin,
-                now_us=_now_us(),
-            )
+            request_quarantine(connection, request.pool_id, reason)
             row = _pool(connection, request.pool_id)
         self._catalog.refresh()
         return operator_pb2.QuarantinePoolResponse(pool=pool_message(row))

@@ -1,0 +1,173 @@
+"""A front on a real ledger and a real vault, with pools activated by hand: everything but the sequencer and gRPC."""
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from sealdraw.vault.v1 import vault_pb2
+from sqlalchemy import Engine, insert, update
+
+from anchor import canonical
+from anchor.merkle import consistency_path, inclusion_path, leaf_hash, levels_of, root_of
+from rng_service.encoding import u64
+from rng_service.front.catalog import Catalog
+from rng_service.front.draw_service import DrawService
+from rng_service.front.engine import DrawEngine
+from rng_service.games import parse_game
+from rng_service.ledger.bind import BindRules
+from rng_service.ledger.engine import open_engine, sqlite_url, writing
+from rng_service.ledger.models import Base, GameRow, LogEntryRow, PoolRow, StreamRow
+from rng_service.vault.core import Vault
+from rng_service.vault.layout import initialise_vault
+from rng_service.vault.process import system_clock_us
+
+ORIGIN = "acme/test"
+GAMES = Path(__file__).parents[2] / "games"
+HOUR_US = 3_600_000_000
+
+
+@dataclass
+class LocalVault:
+    """The vault's core behind the one call that the front makes; `down` makes it fail as a dead socket would."""
+
+    core: Vault
+    down: Exception | None = None
+    calls: list[int] = field(default_factory=list)
+
+    def open_group(
+        self,
+        openings: Sequence[vault_pb2.Opening],
+        acceptances: Sequence[bytes] = (),
+        *,
+        sign: bool = True,
+        key_id: str = "",
+    ) -> vault_pb2.OpenGroupResponse:
+        if self.down is not None:
+            raise self.down
+        self.calls.append(len(openings))
+        result = self.core.open_group(openings, acceptances, sign=sign, key_id=key_id)
+        return vault_pb2.OpenGroupResponse(
+            results=[vault_pb2.OpenResult(secrets=s, refused=r) for s, r in result.openings],
+            signature=result.signature,
+            key_id=result.key_id,
+        )
+
+
+class FrontWorld:
+    """A front for one game; `add_pool` seals and activates the next pool of a lane."""
+
+    def __init__(self, directory: Path, *, url: str = "", game: str = "european-roulette", lanes: int = 1) -> None:
+        self.public = directory / "public"
+        initialise_vault(directory / "vault", ORIGIN, clock_us=system_clock_us)
+        self.core = Vault(directory / "vault", ORIGIN, clock_us=system_clock_us)
+        self.vault = LocalVault(self.core)
+        self.ledger: Engine = open_engine(url or sqlite_url(directory / "ledger.db"))
+        Base.metadata.create_all(self.ledger)
+        self.definition = parse_game((GAMES / f"{game}.json").read_bytes())
+        self.program = sorted(self.definition.programs)[0]
+        self._leaves: list[bytes] = []
+        self._signed = 0
+        with writing(self.ledger) as connection:
+            game_id = connection.execute(
+                insert(GameRow)
+                .values(
+                    name=self.definition.game,
+                    version=self.definition.version,
+                    digest=self.definition.digest,
+                    definition=self.definition.canonical,
+                )
+                .returning(GameRow.id),
+            ).scalar_one()
+            self.stream_id = connection.execute(
+                insert(StreamRow)
+                .values(game_id=game_id, program=self.program, play_class="real", lanes=lanes, pool_size=64)
+                .returning(StreamRow.id),
+            ).scalar_one()
+        self._numbers: dict[int, int] = {}
+        self.catalog = Catalog(self.ledger, self.public, "test")
+        self.engine: DrawEngine | None = None
+
+    def add_pool(self, size: int = 64, lane: int = 0) -> str:
+        number = self._numbers[lane] = self._numbers.get(lane, 0) + 1
+        game = self.definition
+        pool_id = f"test/{game.game}/{game.version}/{self.program}/real/{lane}/{number}"
+        sealed = self.core.seal(pool_id, size, "independent")
+        path = self.public / "leaves" / f"{pool_id}.bin"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"".join(sealed.leaves))
+        commit = canonical.encode(
+            {
+                "kind": "independent",
+                "origin": ORIGIN,
+                "pool": pool_id,
+                "size": size,
+                "slot_root": sealed.slot_root.hex(),
+                "type": "pool.commit",
+                "v": 1,
+            },
+        )
+        commit_index = self._append(commit)
+        note = self.core.sign_checkpoint(
+            len(self._leaves),
+            root_of(self._leaves),
+            consistency_path(self._leaves, self._signed) if self._signed else [],
+            self._signed,
+        )
+        self._signed = len(self._leaves)
+        levels = levels_of(self._leaves)
+        self.core.activate(
+            pool_id, entry=commit, index=commit_index, checkpoint=note, path=inclusion_path(levels, commit_index)
+        )
+        activation = canonical.encode({"commit_index": commit_index, "pool": pool_id, "type": "pool.activate", "v": 1})
+        activate_index = self._append(activation)
+        with writing(self.ledger) as connection:
+            connection.execute(
+                insert(PoolRow).values(
+                    pool_id=pool_id,
+                    stream_id=self.stream_id,
+                    lane=lane,
+                    number=number,
+                    size=size,
+                    state="active",
+                    next_slot=0,
+                    slot_root=sealed.slot_root,
+                    deadline_us=0,
+                    commit_entry=commit,
+                    commit_index=commit_index,
+                    activate_entry=activation,
+                    activate_index=activate_index,
+                ),
+            )
+        self.catalog.refresh()
+        return pool_id
+
+    def _append(self, entry: bytes) -> int:
+        self._leaves.append(leaf_hash(entry))
+        with writing(self.ledger) as connection:
+            connection.execute(insert(LogEntryRow).values(type="test", entry=entry, log_index=len(self._leaves) - 1))
+        return len(self._leaves) - 1
+
+    def service(self, *, window_back_us: int = HOUR_US, ticket_lifetime_us: int = HOUR_US) -> DrawService:
+        rules = BindRules(window_back_us, 300_000_000, ticket_lifetime_us)
+        current = self.core.receipt_keys.current.key_id
+        self.engine = DrawEngine(self.ledger, self.catalog, self.vault, rules, key_id=lambda: current)
+        return DrawService(self.engine, self.catalog, self.ledger)
+
+    def set_state(self, pool_id: str, state: str) -> None:
+        with writing(self.ledger) as connection:
+            connection.execute(update(PoolRow).where(PoolRow.pool_id == pool_id).values(state=state))
+
+    def close(self) -> None:
+        if self.engine is not None:
+            self.engine.close()
+        self.core.close()
+        self.ledger.dispose()
+
+
+def seed() -> bytes:
+    return os.urandom(32)
+
+
+def number(value: int) -> bytes:
+    return u64(value)
