@@ -13,7 +13,7 @@ from rng_service.beacon.chain import ChainInfo, beacon_value, require_pool_chain
 from rng_service.beacon.errors import BeaconLibraryMissing
 from rng_service.log_entries import BeaconRound, PoolActivate, PoolCommit
 from rng_service.public_files import leaves_path
-from rng_service.verify.fault import located, require
+from rng_service.verify.fault import located, read_exactly, require
 from rng_service.verify.registry import MICROSECONDS
 
 DEADLINE_US = 24 * 3600 * MICROSECONDS
@@ -24,12 +24,7 @@ def read_leaves(source: Source, commit: PoolCommit) -> bytes:
     """Return the file of slot leaves; raises Fault ``slot-root`` unless it is the tree that is committed to."""
     path = leaves_path(commit.pool)
     with located(path=path):
-        data = source.read(path, limit=32 * commit.size)
-        require(
-            len(data) == 32 * commit.size,
-            "slot-root",
-            f"{len(data)} bytes, {commit.size} slots have {32 * commit.size}",
-        )
+        data = read_exactly(source, path, 32 * commit.size, "slot-root")
         found = root_of([data[at : at + 32] for at in range(0, len(data), 32)])
         require(
             found == commit.slot_root,

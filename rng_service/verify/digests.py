@@ -7,7 +7,7 @@ from anchor.merkle import root_of
 from anchor.source import Source
 from rng_service.log_entries import NO_DIGEST, Digest, RecordRange
 from rng_service.records.digest import MAX_DIGEST_ENTRY
-from rng_service.verify.fault import located, require
+from rng_service.verify.fault import located, read_exactly, require
 from rng_service.verify.registry import MICROSECONDS, Registry
 
 
@@ -67,9 +67,7 @@ def read_digest_file(source: Source, entry: Digest) -> bytes:
         require(entry.root == root_of([]), "digest-file", f"digest {entry.seq} is empty, its root is not")
         return b""
     with located(path=entry.path):
-        wanted = 32 * entry.counts.total
-        data = source.read(entry.path, limit=wanted)
-        require(len(data) == wanted, "digest-file", f"{len(data)} bytes, the digest counts {wanted}")
+        data = read_exactly(source, entry.path, 32 * entry.counts.total, "digest-file")
         leaves = [data[at : at + 32] for at in range(0, len(data), 32)]
         found = root_of(leaves)
         require(found == entry.root, "digest-file", f"folds to {found.hex()}, the digest has {entry.root.hex()}")

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from anchor.errors import MalformedError, MissingError, VerificationError
+from anchor.source import Source
 
 
 class Fault(VerificationError):  # noqa: N818 - the word for what an auditor finds
@@ -37,6 +38,16 @@ def located(*, entry: int | None = None, path: str | None = None) -> Iterator[No
         raise Fault("file-missing", str(error), entry=entry, path=path) from None
     except MalformedError as error:
         raise Fault("malformed", str(error), entry=entry, path=path) from None
+
+
+def read_exactly(source: Source, path: str, size: int, reason: str) -> bytes:
+    """Return a public file that has ``size`` bytes; raises VerificationError ``reason`` for another size."""
+    try:
+        data = source.read(path, limit=size)
+    except MalformedError:
+        raise VerificationError(reason, f"more than the {size} bytes that the log implies") from None
+    require(len(data) == size, reason, f"{len(data)} bytes, the log implies {size}")
+    return data
 
 
 def require(condition: object, reason: str, message: str) -> None:

@@ -255,8 +255,11 @@ class PoolBook:
             )
             self._take_slots(state, item.kind, item.slot, item.slot + item.slots)
             touched[item.pool] = state
+        # Prefixes first: within one digest a pool may be used up and the next one begun.
         for state in touched.values():
-            self._check_order(state, time_us)
+            self._check_prefix(state, time_us)
+        for state in touched.values():
+            self._check_lane_order(state)
 
     def check_deadlines(self, now_us: int) -> None:
         """Hold the operator to its word at the time of a digest: complete pools are closed, late ones void."""
@@ -354,21 +357,20 @@ class PoolBook:
             state.coverage = Coverage(size)
         state.coverage.take(kind, start, end)
 
-    def _check_order(self, state: PoolState, time_us: int) -> None:
-        name, coverage = state.commit.pool, state.coverage
-        if coverage is None:
-            return
-        coverage.check_prefix(name)
+    def _check_prefix(self, state: PoolState, time_us: int) -> None:
+        if state.coverage is not None:
+            state.coverage.check_prefix(state.commit.pool)
+            if state.coverage.complete and state.completed_us is None:
+                state.completed_us = time_us
+
+    def _check_lane_order(self, state: PoolState) -> None:
         for number, other in self._lanes[state.pool_id.queue].open.items():
-            if number < state.pool_id.number:
-                left = other.commit.size - other.bound
-                require(
-                    left == 0 or other.quarantined_from is not None,
-                    "lane-order",
-                    f"{name} is used while {other.commit.pool} has {left} slots left",
-                )
-        if coverage.complete and state.completed_us is None:
-            state.completed_us = time_us
+            left = other.commit.size - other.bound
+            require(
+                number >= state.pool_id.number or left == 0 or other.quarantined_from is not None,
+                "lane-order",
+                f"{state.commit.pool} is used while {other.commit.pool} has {left} slots left",
+            )
 
     def _require_settled_pool(self, name: str) -> None:
         pool = parse_pool_id(name)

@@ -7,7 +7,7 @@ from anchor.source import Source
 from rng_service.log_entries import PoolClose
 from rng_service.pools.slots import slot_leaf
 from rng_service.public_files import VOID_SIZE, voids_path
-from rng_service.verify.fault import located, require
+from rng_service.verify.fault import located, read_exactly, require
 
 
 def read_voids(source: Source, close: PoolClose, void_slots: Iterable[int], leaves: bytes) -> list[tuple[int, bytes]]:
@@ -17,17 +17,12 @@ def read_voids(source: Source, close: PoolClose, void_slots: Iterable[int], leav
     """
     path = voids_path(close.pool)
     with located(path=path):
-        data = source.read(path, limit=VOID_SIZE * close.void)
+        data = read_exactly(source, path, VOID_SIZE * close.void, "voids-slots")
         found = sha256(data).digest()
         require(
             found == close.voids_digest,
             "voids-digest",
             f"hashes to {found.hex()}, the close names {close.voids_digest.hex()}",
-        )
-        require(
-            len(data) == VOID_SIZE * close.void,
-            "voids-slots",
-            f"{len(data)} bytes, {close.void} voids have {VOID_SIZE * close.void}",
         )
         voids = []
         for number, expected in enumerate(void_slots):

@@ -1,0 +1,765 @@
+"""An operator in one process: real formats, log, pools, games and beacon signatures, and room for one cheat.
+
+It keeps every rule of PROTOCOL.md by itself. A dishonest operator is a subclass that overrides one of the
+methods under "Where a cheat may reach in". Time stands still between calls of `tick`.
+"""
+
+from dataclasses import dataclass, field
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from anchor import canonical
+from anchor.checkpoint import Checkpoint
+from anchor.merkle import inclusion_path, leaf_hash, levels_of
+from anchor.note import VerifierKey, sign_note
+from anchor.range_path import range_path
+from anchor.source import DirectorySource
+from anchor.writer import LogWriter
+from rng_service.beacon.chain import beacon_value
+from rng_service.beacon.development_key import DevelopmentKey
+from rng_service.encoding import ERASE_LABEL, OPENING_LABEL, PAYLOAD_LABEL, lp
+from rng_service.games import load_game, payout
+from rng_service.log_entries import (
+    NO_DIGEST,
+    BeaconChainEntry,
+    BeaconRound,
+    Entry,
+    GameRegistration,
+    LogConfig,
+    PoolActivate,
+    PoolClose,
+    PoolCommit,
+    PoolErase,
+    PoolQuarantine,
+    PoolVoid,
+    ReceiptKey,
+    StreamLanes,
+)
+from rng_service.names import PoolId, Stream, lane_of, parse_pool_id, request_hash
+from rng_service.outcome import DrawKeyDeriver
+from rng_service.pools.slots import slot_leaves, slot_secrets
+from rng_service.public_files import game_path, leaves_path, voids_path
+from rng_service.records.digest import DigestItem, build_digests
+from rng_service.records.export import ExportHeader, ExportLine, draw_line, write_export
+from rng_service.records.protection import protection_of
+from rng_service.records.receipt import Opening, Receipt
+from rng_service.records.record import (
+    binding_hash,
+    draw_record,
+    record_digest,
+    settle_record,
+    ticket_record,
+    void_record,
+)
+from rng_service.records.totals import TotalsFold
+
+GAMES = Path(__file__).parents[2] / "games"
+ORIGIN = "example.org/dev"
+START_S = 1_700_000_000
+SECOND = 1_000_000
+
+
+@dataclass
+class SimulatedPool:
+    """A pool with its key in the open."""
+
+    pool_id: str
+    key: bytes
+    size: int
+    secrets: bytes
+    levels: list[list[bytes]]
+    game: Any
+    program: str
+    beacon_round: int | None
+    commit_index: int = -1
+    commit_leaf: bytes = b""
+    activate_index: int = -1
+    beacon: bytes = b""
+    next_slot: int = 0
+    drawn: int = 0
+    voids: list[int] = field(default_factory=list)
+
+
+@dataclass
+class SimulatedRecord:
+    """A record and what the operator knows about it."""
+
+    kind: str
+    pool: SimulatedPool
+    slot: int
+    slots: int
+    binding: dict[str, Any]
+    binding_bytes: bytes
+    record: bytes
+    outcome: tuple[int, ...] = ()
+    payouts: tuple[int, ...] | None = None
+    ticket: "SimulatedRecord | None" = None
+    digest_seq: int | None = None
+
+
+class InProcessSigner:
+    """The checkpoint key without a guard: a dishonest operator may sign anything."""
+
+    def __init__(self, origin: str, key: Ed25519PrivateKey) -> None:
+        self.origin = origin
+        self.key = key
+        self._mark: Checkpoint | None = None
+
+    def mark(self):
+        return self._mark
+
+    def sign(self, size, root, consistency_proof, old_size):
+        self._mark = Checkpoint(self.origin, size, root)
+        return sign_note(self._mark.text(), self.origin, self.key)
+
+
+class Operator:
+    """Runs one log in ``directory``; ``beacon`` says whether pools commit to rounds of a development beacon."""
+
+    def __init__(self, directory: Path, *, beacon: bool = True, origin: str = ORIGIN, lanes: int = 1) -> None:
+        self.directory = directory
+        self.origin = origin
+        self.environment = origin.rpartition("/")[2]
+        self.now_us = START_S * SECOND
+        self.lanes = lanes
+        self._counter = 0
+        self.log_key = Ed25519PrivateKey.from_private_bytes(self.random(32))
+        self.receipt_key = Ed25519PrivateKey.from_private_bytes(self.random(32))
+        self.signer = InProcessSigner(origin, self.log_key)
+        self.writer = LogWriter(directory, self.signer)
+        self.writer.open()
+        self.beacon = DevelopmentKey(int.from_bytes(self.random(31), "big") + 1) if beacon else None
+        self.entries: list[bytes] = []
+        self.published = 0
+        self.numbers: dict[tuple[Stream, int], int] = {}
+        self.sessions: dict[tuple[str, str], int] = {}
+        self.games: dict[tuple[str, int], Any] = {}
+        self.pools: list[SimulatedPool] = []
+        self.pending: list[SimulatedRecord] = []
+        self.records: list[SimulatedRecord] = []
+        self.digest_prev = NO_DIGEST
+        self.digest_items: list[tuple[int, tuple[DigestItem, ...]]] = []
+        self.totals_from = 0
+        self.totals_seq = 0
+        self.settled: set[tuple[bytes, int]] = set()
+
+    # Where a cheat may reach in.
+
+    def on_entry(self, entry: Entry) -> Entry:
+        """See each entry before it becomes bytes."""
+        return entry
+
+    def on_bytes(self, entry: Entry, data: bytes) -> bytes:
+        """See the bytes of each entry before they go into the log."""
+        return data
+
+    def on_file(self, path: str, data: bytes) -> bytes:
+        """See each file beside the log before it is written."""
+        return data
+
+    def on_binding(self, kind: str, members: dict[str, Any]) -> dict[str, Any]:
+        """See the members of each binding before they are encoded."""
+        return members
+
+    def on_secrets(self, pool: SimulatedPool, slot: int, secrets: bytes) -> bytes:
+        """See the secrets of a draw before its outcome follows from them."""
+        return secrets
+
+    def on_record(self, kind: str, record: bytes) -> bytes:
+        """See the bytes of each record before anything is computed over them."""
+        return record
+
+    def on_outcome(self, outcomes: list[tuple[int, ...]]) -> list[tuple[int, ...]]:
+        """See the outcomes of a draw before anybody is told."""
+        return outcomes
+
+    def on_digest_items(self, items: list[DigestItem]) -> list[DigestItem]:
+        """See the records that a digest is made of."""
+        return items
+
+    def on_receipt(self, receipt: Receipt) -> Receipt:
+        """See each receipt before it is handed out."""
+        return receipt
+
+    def on_export(self, lines: list[ExportLine]) -> list[ExportLine]:
+        """See the lines of an export before it is written."""
+        return lines
+
+    def on_totals(self, fold: TotalsFold) -> None:
+        """See a totals entry's fold before it becomes rows."""
+
+    def before_draws(self) -> None:
+        """Come in between the activation of the pools and the first draw."""
+
+    def after(self) -> None:
+        """Come in when the whole story is published."""
+
+    # The log.
+
+    @property
+    def vkey(self) -> str:
+        """The verifier key that auditors have."""
+        return VerifierKey.of(self.origin, self.log_key).vkey()
+
+    @property
+    def source(self) -> DirectorySource:
+        """The public directory."""
+        return DirectorySource(self.directory)
+
+    def random(self, size: int) -> bytes:
+        """Return bytes that repeat from run to run."""
+        self._counter += 1
+        return sha256(b"operator %d" % self._counter).digest()[:size]
+
+    def tick(self, seconds: float) -> None:
+        """Let time pass."""
+        self.now_us += int(seconds * SECOND)
+
+    def append(self, entry: Entry) -> int:
+        """Put an entry into the log, unpublished; return its index."""
+        entry = self.on_entry(entry)
+        data = self.on_bytes(entry, entry.to_bytes())
+        self.entries.append(data)
+        return len(self.entries) - 1
+
+    def publish(self) -> None:
+        """Publish what was appended."""
+        self.writer.append_and_publish(self.entries[self.published :])
+        self.published = len(self.entries)
+
+    def put(self, path: str, data: bytes) -> None:
+        """Write a file beside the log."""
+        data = self.on_file(path, data)
+        target = self.directory / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(data)
+
+    def head(self) -> dict[str, Any]:
+        """Return what every entry begins with."""
+        return {"origin": self.origin, "time_us": self.now_us}
+
+    def start(self) -> None:
+        """Write the log's configuration, the receipt key and the beacon chain."""
+        self.append(
+            LogConfig(
+                **self.head(),
+                environment=self.environment,
+                log_key=self.vkey,
+                merge_delay_s=10,
+                heartbeat_s=60,
+                close_delay_s=60,
+                beacon_margin_s=10,
+            )
+        )
+        public = self.receipt_key.public_key().public_bytes_raw()
+        self.append(ReceiptKey(**self.head(), key_id=sha256(public).digest()[:8], public_key=public, epoch=1))
+        if self.beacon is not None:
+            chain = self.beacon.chain
+            self.append(
+                BeaconChainEntry(
+                    **self.head(),
+                    chain=chain.chain_hash,
+                    name=chain.name,
+                    scheme=chain.scheme,
+                    public_key=chain.public_key,
+                    period_s=chain.period_s,
+                    genesis_time=chain.genesis_time,
+                    group_hash=chain.group_hash,
+                    beacon_id=chain.beacon_id,
+                    development=True,
+                )
+            )
+
+    def register(self, name: str) -> None:
+        """Register one of the repository's games."""
+        game = load_game(GAMES / f"{name}.json")
+        self.put(game_path(game.digest), game.canonical)
+        self.append(
+            GameRegistration(
+                **self.head(),
+                game=game.game,
+                version=game.version,
+                digest=game.digest,
+                programs=tuple(sorted(game.programs)),
+            )
+        )
+        self.games[game.game, game.version] = game
+        if self.lanes > 1:
+            for program in sorted(game.programs):
+                stream = f"{game.game}/{game.version}/{program}/real"
+                self.append(StreamLanes(**self.head(), stream=stream, lanes=self.lanes))
+
+    # Pools.
+
+    def commit(self, stream: str, size: int, *, lane: int = 0) -> SimulatedPool:
+        """Seal the next pool of a lane and commit to it."""
+        pool = self.seal(stream, size, lane=lane)
+        self.append_commit(pool)
+        return pool
+
+    def seal(self, stream: str, size: int, *, lane: int = 0) -> SimulatedPool:
+        """Make the next pool of a lane."""
+        game_name, version, program, play_class = stream.split("/")
+        key = Stream(game_name, int(version), program, play_class)
+        number = self.numbers[key, lane] = self.numbers.get((key, lane), 0) + 1
+        pool_id = str(PoolId(self.environment, key, lane, number))
+        pool_key = self.random(32)
+        secrets = slot_secrets(pool_key, size)
+        levels = levels_of(slot_leaves(pool_id, secrets))
+        pool = SimulatedPool(
+            pool_id,
+            pool_key,
+            size,
+            secrets,
+            levels,
+            self.games[key.game, key.version],
+            program,
+            None if self.beacon is None else self.now_us // SECOND + 20,
+        )
+        self.pools.append(pool)
+        return pool
+
+    def append_commit(self, pool: SimulatedPool) -> None:
+        """Publish a pool's leaves and its commitment."""
+        self.put(leaves_path(pool.pool_id), b"".join(pool.levels[0]))
+        beacon = None
+        if self.beacon is not None and pool.beacon_round is not None:
+            beacon = BeaconRound(self.beacon.chain.chain_hash, pool.beacon_round)
+        pool.commit_index = self.append(
+            PoolCommit(
+                **self.head(),
+                pool=pool.pool_id,
+                size=pool.size,
+                slot_root=pool.levels[-1][0],
+                game_digest=pool.game.digest,
+                program=pool.program,
+                drbg_instance="vault-1",
+                drbg_epoch=1,
+                key_epoch=1,
+                deadline_us=self.now_us + 25 * 3600 * SECOND,
+                beacon=beacon,
+            )
+        )
+        pool.commit_leaf = leaf_hash(self.entries[pool.commit_index])
+
+    def activate(self, pool: SimulatedPool) -> None:
+        """Activate a pool whose round has come; the commitment must be published."""
+        beacon: dict[str, bytes] = {}
+        if self.beacon is not None and pool.beacon_round is not None:
+            signature = self.beacon.sign(pool.beacon_round)
+            beacon = {"beacon_signature": signature, "beacon_value": beacon_value(signature)}
+        entry = PoolActivate(
+            **self.head(),
+            pool=pool.pool_id,
+            commit_index=pool.commit_index,
+            commit=pool.commit_leaf,
+            checkpoint=(self.directory / "checkpoint").read_bytes(),
+            **beacon,
+        )
+        pool.activate_index = self.append(entry)
+        pool.beacon = beacon.get("beacon_value", b"")
+
+    def quarantine(self, pool: SimulatedPool) -> None:
+        """Stop a pool and throw its remaining slots away."""
+        self.append(PoolQuarantine(**self.head(), pool=pool.pool_id, reason="operator", from_slot=pool.next_slot))
+        if pool.next_slot < pool.size:
+            self.void(pool, pool.next_slot, pool.size - pool.next_slot, "quarantine")
+            pool.next_slot = pool.size
+
+    def close(self, pool: SimulatedPool) -> None:
+        """Close a pool that is drawn or void, opening its voids."""
+        opened = b"".join(
+            slot.to_bytes(8, "big") + pool.secrets[32 * slot : 32 * slot + 32] for slot in sorted(pool.voids)
+        )
+        self.put(voids_path(pool.pool_id), opened)
+        self.append(
+            PoolClose(
+                **self.head(),
+                pool=pool.pool_id,
+                reason="exhausted",
+                size=pool.size,
+                drawn=pool.drawn,
+                void=len(pool.voids),
+                voids_digest=sha256(opened).digest(),
+            )
+        )
+
+    def void_pool(self, pool: SimulatedPool) -> None:
+        """Throw a whole pool away."""
+        self.append(PoolVoid(**self.head(), pool=pool.pool_id, reason="retired", key=pool.key))
+
+    def erase(self, pool: SimulatedPool) -> None:
+        """Say that a pool's key is gone."""
+        root = pool.levels[-1][0]
+        message = ERASE_LABEL + lp(self.origin.encode()) + lp(pool.pool_id.encode()) + root
+        key_id = sha256(self.receipt_key.public_key().public_bytes_raw()).digest()[:8]
+        self.append(
+            PoolErase(
+                **self.head(),
+                pool=pool.pool_id,
+                slot_root=root,
+                key_id=key_id,
+                signature=self.receipt_key.sign(message),
+            )
+        )
+
+    # Records.
+
+    def reserve(
+        self, pool: SimulatedPool, seed: bytes, *, caller: str = "casino", session: str = "", expires_s: int = 5
+    ) -> SimulatedRecord:
+        """Bind the next slot to a ticket."""
+        slot = self._next(pool, 1)
+        members = self._request(pool, slot, caller, session) | {
+            "client_seed_hash": sha256(seed).hexdigest(),
+            "expires": self.now_us + expires_s * SECOND,
+        }
+        return self._keep("ticket", pool, slot, 1, members)
+
+    def draw(
+        self,
+        pool: SimulatedPool,
+        *,
+        count: int = 1,
+        seed: bytes = b"",
+        caller: str = "casino",
+        session: str = "",
+        stake: int | None = None,
+        bet: Any = None,
+        ticket: SimulatedRecord | None = None,
+    ) -> SimulatedRecord:
+        """Draw ``count`` slots, or the slot of a ticket."""
+        slot = self._next(pool, count) if ticket is None else ticket.slot
+        members = self._request(pool, slot, caller, session if ticket is None else "")
+        if ticket is not None:
+            members["ticket"] = binding_hash(ticket.binding_bytes).hex()
+            for name in ("session", "session_seq"):
+                if name in ticket.binding:
+                    members[name] = ticket.binding[name]
+        if count > 1:
+            members["count"] = count
+        if seed:
+            members["client_seed"] = seed.hex()
+        if stake is not None:
+            members |= {"stake_minor": stake, "currency": "EUR"}
+        if bet is not None:
+            members["bet"] = bet
+        pool.drawn += count
+        return self._keep("draw", pool, slot, count, members, ticket=ticket)
+
+    def void(
+        self,
+        pool: SimulatedPool,
+        slot: int,
+        count: int = 1,
+        reason: str = "retired",
+        ticket: SimulatedRecord | None = None,
+    ) -> SimulatedRecord:
+        """Throw slots away."""
+        members: dict[str, Any] = {**self._place(pool, slot), "reason": reason}
+        if count > 1:
+            members["count"] = count
+        if ticket is not None:
+            members["ticket"] = binding_hash(ticket.binding_bytes).hex()
+        pool.voids.extend(range(slot, slot + count))
+        return self._keep("void", pool, slot, count, members)
+
+    def skip(self, pool: SimulatedPool, count: int = 1) -> int:
+        """Bind the next slots to a void and return the first of them."""
+        slot = self._next(pool, count)
+        self.void(pool, slot, count)
+        return slot
+
+    def settle(
+        self,
+        draw: SimulatedRecord,
+        *,
+        bettor: bytes = b"bettor",
+        stake: int = 100,
+        payout_minor: int = 0,
+        status: str = "final",
+        number: int = 0,
+        bet: Any = None,
+    ) -> SimulatedRecord:
+        """Record one bettor's settlement of one outcome of a draw."""
+        slot = draw.slot + number
+        members = self._request(draw.pool, slot, draw.binding["caller"], "")
+        del members["program"]
+        members |= {
+            "draw": record_digest(draw.record).hex(),
+            "bettor": sha256(bettor).hexdigest(),
+            "stake_minor": stake,
+            "payout_minor": payout_minor,
+            "currency": "EUR",
+            "status": status,
+        }
+        if bet is not None:
+            members["bet"] = bet
+        return self._keep("settle", draw.pool, slot, 1, members, settles=draw)
+
+    def digest(self) -> None:
+        """Write the digest of everything that happened since the last one."""
+        waiting, self.pending = self.pending, []
+        by_digest = {record_digest(record.record): record for record in waiting}
+        items = [
+            DigestItem(record.pool.pool_id, record.slot, record.slots, record.kind, digest)
+            for digest, record in by_digest.items()
+        ]
+        for built in build_digests(
+            self.on_digest_items(items),
+            origin=self.origin,
+            time_us=self.now_us,
+            seq=len(self.digest_items),
+            prev=self.digest_prev,
+        ):
+            self.put(built.file_path, built.file)
+            index = self.append(built.entry)
+            self.digest_prev = leaf_hash(self.entries[index])
+            for item in built.items:
+                if item.digest in by_digest:
+                    by_digest[item.digest].digest_seq = built.entry.seq
+            self.digest_items.append((built.entry.seq, built.items))
+
+    def totals(self) -> None:
+        """Write the totals of all digests that none covers yet."""
+        fold, last = TotalsFold(), len(self.digest_items) - 1
+        for record in self.records:
+            if record.digest_seq is not None and self.totals_from <= record.digest_seq <= last:
+                self._count(fold, record)
+        self.on_totals(fold)
+        self.append(
+            fold.entry(
+                origin=self.origin,
+                time_us=self.now_us,
+                seq=self.totals_seq,
+                from_digest=self.totals_from,
+                to_digest=last,
+            )
+        )
+        self.totals_from, self.totals_seq = last + 1, self.totals_seq + 1
+
+    # What callers and auditors get.
+
+    def receipt(self, record: SimulatedRecord, group: list[SimulatedRecord] | None = None) -> bytes:
+        """Return the receipt of a draw or ticket, opened together with the records of ``group``."""
+        group = [record] if group is None else group
+        levels = levels_of([record_digest(item.record) for item in group])
+        index = group.index(record)
+        message = OPENING_LABEL + lp(self.origin.encode()) + levels[-1][0]
+        public = self.receipt_key.public_key().public_bytes_raw()
+        pool = record.pool
+        if record.slots == 1:
+            path = inclusion_path(pool.levels, record.slot)
+        else:
+            path = range_path(pool.levels, record.slot, record.slots)
+        receipt = Receipt(
+            origin=self.origin,
+            commit_index=pool.commit_index,
+            activate_index=pool.activate_index,
+            record=record.record,
+            outcome=record.outcome,
+            slot_path=tuple(path),
+            opening=Opening(
+                index=index,
+                size=len(group),
+                key_id=sha256(public).digest()[:8],
+                path=tuple(inclusion_path(levels, index)),
+                signature=self.receipt_key.sign(message),
+            ),
+            protection=protection_of(
+                beacon=pool.beacon_round is not None,
+                witnessed=False,
+                development=True,
+                ticketed="ticket" in record.binding,
+                seeded="client_seed" in record.binding,
+            ),
+            payouts_minor=record.payouts,
+            ticket=None if record.ticket is None else record.ticket.record,
+        )
+        return self.on_receipt(receipt).to_bytes()
+
+    def export(self, path: Path, *, first: int = 0, last: int | None = None, only: Any = None) -> Path:
+        """Write an export of some digests, complete unless ``only`` selects records."""
+        last = len(self.digest_items) - 1 if last is None else last
+        by_digest = {record_digest(record.record): record for record in self.records}
+        lines = []
+        for seq, items in self.digest_items[first : last + 1]:
+            for item in items:
+                record = by_digest.get(item.digest)
+                if record is not None and (only is None or only(record)):
+                    lines.append(self._line(seq, record))
+        header = ExportHeader(origin=self.origin, from_digest=first, to_digest=last, complete=only is None)
+        with path.open("wb") as stream:
+            write_export(stream, header, self.on_export(lines))
+        return path
+
+    # Parts.
+
+    def _line(self, seq: int, record: SimulatedRecord) -> ExportLine:
+        if record.kind == "draw":
+            return draw_line(seq, record.record, record.outcome, record.payouts)
+        return ExportLine(seq, record.record)
+
+    def _next(self, pool: SimulatedPool, count: int) -> int:
+        slot = pool.next_slot
+        pool.next_slot += count
+        return slot
+
+    def _place(self, pool: SimulatedPool, slot: int) -> dict[str, Any]:
+        return {
+            "v": 1,
+            "pool": pool.pool_id,
+            "slot": slot,
+            "bind_time": self.now_us,
+            "nonce": self.random(16).hex(),
+        }
+
+    def _request(self, pool: SimulatedPool, slot: int, caller: str, session: str) -> dict[str, Any]:
+        members = self._place(pool, slot) | {
+            "caller": caller,
+            "request": request_hash(caller, self.random(16)).hex(),
+            "payload": sha256(PAYLOAD_LABEL + b"{}").hexdigest(),
+            "program": pool.program,
+        }
+        if session:
+            number = self.sessions[caller, session] = self.sessions.get((caller, session), 0) + 1
+            members |= {"session": session, "session_seq": number}
+        return members
+
+    def _keep(
+        self,
+        kind: str,
+        pool: SimulatedPool,
+        slot: int,
+        slots: int,
+        members: dict[str, Any],
+        *,
+        ticket: SimulatedRecord | None = None,
+        settles: SimulatedRecord | None = None,
+    ) -> SimulatedRecord:
+        members = self.on_binding(kind, members)
+        binding = canonical.encode(members)
+        secrets = pool.secrets[32 * slot : 32 * (slot + slots)]
+        outcome: tuple[int, ...] = ()
+        payouts = None
+        if kind == "draw":
+            secrets = self.on_secrets(pool, slot, secrets)
+            outcomes = self.on_outcome(self.outcomes(pool, slot, secrets, members))
+            outcome = tuple(value for values in outcomes for value in values)
+            if "bet" in members and "stake_minor" in members:
+                payouts = tuple(
+                    payout(pool.game, pool.program, members["bet"], members["stake_minor"], values)
+                    for values in outcomes
+                )
+        builders = {
+            "draw": lambda: draw_record(binding, secrets),
+            "void": lambda: void_record(binding, secrets),
+            "ticket": lambda: ticket_record(binding),
+            "settle": lambda: settle_record(binding),
+        }
+        data = self.on_record(kind, builders[kind]())
+        record = SimulatedRecord(kind, pool, slot, slots, members, binding, data, outcome, payouts, ticket)
+        if settles is not None:
+            record.ticket = settles
+        self.pending.append(record)
+        self.records.append(record)
+        return record
+
+    def outcomes(
+        self, pool: SimulatedPool, slot: int, secrets: bytes, members: dict[str, Any]
+    ) -> list[tuple[int, ...]]:
+        """Return what the secrets of consecutive slots open to."""
+        deriver = DrawKeyDeriver(pool.commit_leaf, pool.beacon, pool.program)
+        derive = pool.game.program(pool.program).outcome.derive
+        seed = bytes.fromhex(members.get("client_seed", ""))
+        return [
+            derive(deriver.outcome_stream(secrets[at : at + 32], slot + at // 32, seed))
+            for at in range(0, len(secrets), 32)
+        ]
+
+    def _count(self, fold: TotalsFold, record: SimulatedRecord) -> None:
+        stream, members = parse_pool_id(record.pool.pool_id).stream, record.binding
+        if record.kind == "draw" and record.payouts is not None:
+            fold.plays(
+                stream,
+                members["currency"],
+                record.slots,
+                stake_minor=members["stake_minor"] * record.slots,
+                payout_minor=sum(record.payouts),
+            )
+        elif record.kind == "draw":
+            fold.outcomes(stream, members.get("currency", ""), record.slots)
+        elif record.kind == "settle":
+            draw = record.ticket
+            place = record_digest(draw.record), record.slot
+            first = draw.payouts is None and place not in self.settled
+            self.settled.add(place)
+            fold.settlement(
+                stream,
+                members["currency"],
+                status=members["status"],
+                stake_minor=members["stake_minor"],
+                payout_minor=members["payout_minor"],
+                first=first,
+            )
+
+
+def tell(operator: Operator) -> None:
+    """Let an operator live through everything once: each kind of entry, record and end of a pool."""
+    dice, keno = "dice-99/1/base/real", "keno-80/1/base/free"
+    under = {"bet": "under", "threshold": 5000}
+    operator.start()
+    operator.register("dice-99")
+    operator.register("keno-80")
+    lane = lane_of("casino", "evening", operator.lanes)
+    first, second, spare = (operator.commit(dice, 8, lane=lane) for _ in range(3))
+    fun = operator.commit(keno, 4)
+    operator.publish()
+    operator.tick(20)
+    for pool in (first, second, fun):
+        operator.activate(pool)
+    operator.digest()
+    operator.publish()
+    operator.before_draws()
+    operator.tick(1)
+    operator.plain = operator.draw(first, seed=b"s" * 16, session="evening", stake=100, bet=under)
+    seed = b"a fresh client seed"
+    ticket = operator.reserve(first, seed, session="evening")
+    operator.ticket = ticket
+    operator.digest()
+    operator.tick(1)
+    operator.ticketed = operator.draw(first, seed=seed, ticket=ticket, stake=250, bet=under)
+    operator.batch = operator.draw(first, count=3, stake=10, bet={"bet": "over", "threshold": 9000})
+    expiring = operator.reserve(first, b"never shown seed", session="evening", expires_s=3)
+    operator.digest()
+    operator.tick(4)
+    operator.void(first, expiring.slot, reason="ticket-expired", ticket=expiring)
+    operator.open_draw = operator.draw(first, session="evening")
+    operator.last = operator.draw(first, seed=b"t" * 64, session="evening", stake=1, bet=under)
+    operator.digest()
+    operator.tick(1)
+    operator.settle(operator.open_draw, bettor=b"one", stake=500, payout_minor=990)
+    operator.settle(operator.open_draw, bettor=b"two", stake=70, payout_minor=0)
+    operator.settle(operator.plain, stake=100, payout_minor=operator.plain.payouts[0], status="confirm")
+    operator.fun = operator.draw(fun, count=2)
+    operator.later = operator.draw(second, seed=b"u" * 32, session="evening")
+    operator.draw(second, seed=b"v" * 32, session="night-owl" if operator.lanes == 1 else "evening")
+    operator.digest()
+    operator.totals()
+    operator.publish()
+    operator.tick(1)
+    operator.quarantine(second)
+    operator.digest()
+    operator.close(first)
+    operator.erase(first)
+    operator.close(second)
+    operator.void_pool(spare)
+    operator.tick(50)
+    operator.settle(operator.later, bettor=b"three", stake=30, payout_minor=0)
+    operator.digest()
+    operator.totals()
+    operator.publish()
+    operator.after()
