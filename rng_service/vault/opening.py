@@ -79,10 +79,12 @@ class GroupOpener:
         """Return secrets only for what is bound in the journal, durably, to the given binding.
 
         Signed with the receipt key ``key_id``, the current one when it is empty. Raises VaultRefusedError
-        ``group-too-large`` or ``acceptance-size``, ``receipt-key-gone``, and JournalError when nothing could be
-        written; then nothing is known to the caller.
+        ``group-too-large``, ``acceptance-size`` or ``receipt-key-gone``, which have bound nothing, and JournalError
+        when the group could not be made durable; nothing is known to the caller then.
         """
         _check_group(openings, acceptances)
+        if sign:
+            self._receipt_keys.require(key_id)
         refusals = self._bind(openings)
         self._on_step("open.answering")
         results: list[tuple[bytes, str]] = []

@@ -119,8 +119,6 @@ def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
         signal.signal(number, lambda _number, _frame: stop.set())
     try:
         on_step = fault_point(environ, options.origin)
-        for variable in _TRACING:
-            os.environ.pop(variable, None)
         hardening = harden_process()
         sys.setswitchinterval(_SWITCH_INTERVAL_S)
         run_vault(
@@ -138,10 +136,18 @@ def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
     return 0
 
 
+def _without_tracing(arguments: Sequence[str], environ: Mapping[str, str]) -> None:
+    # grpc has read these variables when it was imported, so only a fresh start of the same process gets rid of them.
+    if any(name in environ for name in _TRACING):
+        clean = {name: value for name, value in environ.items() if name not in _TRACING}
+        os.execve(sys.executable, [sys.executable, "-m", "rng_service.vault.process", *arguments], clean)  # noqa: S606
+
+
 def _say(line: str) -> None:
     sys.stderr.write(line + "\n")
     sys.stderr.flush()
 
 
 if __name__ == "__main__":
+    _without_tracing(sys.argv[1:], os.environ)
     sys.exit(main(sys.argv[1:], os.environ))

@@ -69,10 +69,11 @@ class ReceiptKeys:
 
         Raises VaultRefusedError ``receipt-key-gone`` for a key that this vault never had or has destroyed.
         """
-        signer = self._signers.get(key_id or self.current.key_id)
-        if signer is None:
-            raise VaultRefusedError("receipt-key-gone", f"receipt key {key_id[:16]} is destroyed or was never here")
-        return signer.sign(message)
+        return self._signer(key_id).sign(message)
+
+    def require(self, key_id: str) -> None:
+        """Raise what `sign` would raise for ``key_id``, before anything was done that needs its signature."""
+        self._signer(key_id)
 
     def rotate(self, seed: SigningSeed, created_us: int) -> PublicReceiptKey:
         """Let a new key sign from now on, list it, destroy the private key before the one that it replaces."""
@@ -81,6 +82,12 @@ class ReceiptKeys:
         self._store.store(name, seed, created_us, step="receipt-key")
         self._settle()
         return self.current
+
+    def _signer(self, key_id: str) -> Ed25519PrivateKey:
+        signer = self._signers.get(key_id or self.current.key_id)
+        if signer is None:
+            raise VaultRefusedError("receipt-key-gone", f"receipt key {key_id[:16]} is destroyed or was never here")
+        return signer
 
     def _settle(self) -> None:
         names = self._store.names("keys/receipt-")

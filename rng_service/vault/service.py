@@ -121,9 +121,7 @@ class VaultServicer(vault_pb2_grpc.VaultServiceServicer):
         self, request: vault_pb2.OpenGroupRequest, _context: grpc.ServicerContext
     ) -> vault_pb2.OpenGroupResponse:
         """Open a group."""
-        result = self._vault.open_group(
-            request.openings, request.acceptances, sign=request.sign, key_id=request.key_id
-        )
+        result = self._vault.open_group(request.openings, request.acceptances, sign=request.sign, key_id=request.key_id)
         return vault_pb2.OpenGroupResponse(
             results=[vault_pb2.OpenResult(secrets=secrets, refused=refused) for secrets, refused in result.openings],
             signature=result.signature,

@@ -1,5 +1,7 @@
 import shutil
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -362,7 +364,53 @@ def test_the_receipt_key_before_the_last_rotation_but_one_is_destroyed(tmp_path:
     vault.rotate_receipt_key()
     with pytest.raises(VaultRefusedError, match="receipt-key-gone"):
         vault.open_group([draw(0)], [], sign=True, key_id=oldest)
+    assert vault.pool_states()[0].untouched
     assert len(list((tmp_path / "vault" / "keys").glob("receipt-*.key"))) == 2
+    vault.close()
+
+
+def test_draws_go_on_while_pools_are_sealed_keys_rotate_and_checkpoints_are_signed(tmp_path: Path) -> None:
+    vault = new_vault(tmp_path / "vault")
+    log = Log()
+    leaves = activated(vault, size=600, log=log)
+    drawn = threading.Event()
+
+    def draws() -> None:
+        try:
+            for first in range(0, 600, 10):
+                openings = [draw(slot) for slot in range(first, first + 10)]
+                results = vault.open_group(openings, [], sign=True).openings
+                assert (
+                    slot_leaves(POOL, b"".join(secrets for secrets, _ in results), first)
+                    == (leaves[first : first + 10])
+                )
+        finally:
+            drawn.set()
+
+    def seals() -> None:
+        for number in range(2, 2 + 5):
+            vault.seal(f"test/roulette/1/main/real/0/{number}", 2000, "")
+
+    def rotates() -> None:
+        while not drawn.is_set():
+            vault.rotate_kek()
+            vault.rotate_drbg()
+            vault.rotate_receipt_key()
+
+    def signs() -> None:
+        while not drawn.is_set():
+            log.append(b"digest")
+            log.sign(vault)
+
+    with ThreadPoolExecutor(4) as workers:
+        for future in [workers.submit(work) for work in (draws, seals, rotates, signs)]:
+            future.result()
+    vault.close()
+    vault = open_vault(tmp_path / "vault")
+    assert vault.damaged == ()
+    assert [(pool.size, pool.drawn) for pool in vault.pool_states()] == [(600, 600)] + [(2000, 0)] * 5
+    assert vault.guard.mark.size == len(log.leaves)
+    assert len(vault.seal("test/roulette/1/main/real/0/3", 2000, "").leaves) == 2000
     vault.close()
 
 

@@ -1,3 +1,4 @@
+import itertools
 import json
 import os
 import re
@@ -31,8 +32,11 @@ class World:
         self.vkey = initialise_vault(self.directory, ORIGIN, clock_us=clock)
         self._processes: list[subprocess.Popen[str]] = []
 
-    def launch(self, *, origin: str = ORIGIN, fault: str | None = None) -> "subprocess.Popen[str]":
+    def launch(
+        self, *, origin: str = ORIGIN, fault: str | None = None, extra: dict[str, str] | None = None
+    ) -> "subprocess.Popen[str]":
         environment = {name: value for name, value in os.environ.items() if name != FAULT_VARIABLE}
+        environment |= extra or {}
         if fault is not None:
             environment[FAULT_VARIABLE] = fault
         command = [sys.executable, "-m", "rng_service.vault.process", "--directory", str(self.directory)]
@@ -46,6 +50,15 @@ class World:
         assert process.stderr is not None
         line = process.stderr.readline()
         assert line.startswith("vault ready on "), line
+        return process
+
+    def started_with_tracing(self) -> "subprocess.Popen[str]":
+        """Start under settings with which grpc would print every message, secrets included."""
+        process = self.launch(extra={"GRPC_TRACE": "all", "GRPC_VERBOSITY": "debug"})
+        assert process.stderr is not None
+        # What grpc says while it is imported the first time; nothing went over a socket yet.
+        lines = list(itertools.takewhile(lambda line: not line.startswith("vault ready on "), process.stderr))
+        assert len(lines) < 100
         return process
 
     def client(self, timeout_s: float = 20.0) -> VaultClient:
@@ -88,8 +101,8 @@ def activate(client: VaultClient, size: int = 8) -> bytes:
     return sealed.leaves
 
 
-def test_a_pool_lives_its_whole_life_over_the_socket(world: World) -> None:
-    process = world.started()
+def test_a_pool_lives_its_whole_life_over_the_socket_and_nothing_of_it_is_logged(world: World) -> None:
+    process = world.started_with_tracing()
     with world.client() as client:
         client.wait_ready(20)
         leaves = activate(client)
