@@ -10,6 +10,7 @@
         ├── NotFound              game, program, pool or receipt
         ├── FailedPrecondition    a stable reason: REQUEST_ID_REUSED, TICKET_EXPIRED, …
         ├── PermissionDenied      the caller is not registered for this
+        ├── DeadlineExceeded      the call's time ran out before anything was bound
         └── Unavailable           try again with the same request id, after the pause named
 
 Checks of the log and of receipts raise `anchor.errors.VerificationError`.
@@ -54,6 +55,10 @@ class NotFound(RequestError):  # noqa: N818 - named like the status it becomes
 
 class PermissionDenied(RequestError):  # noqa: N818 - named like the status it becomes
     """The caller is not allowed to do this."""
+
+
+class DeadlineExceeded(RequestError):  # noqa: N818 - named like the status it becomes
+    """The deadline passed while the request was waiting; it was not bound, and may be repeated with the same id."""
 
 
 class FailedPrecondition(RequestError):  # noqa: N818 - named like the status it becomes

@@ -16,8 +16,6 @@ from rng_service.ledger.engine import reading, writing
 from rng_service.ledger.reading import FENCE, KnownRequest, fence_request, find_request
 from rng_service.records.binding import SettleBinding
 
-MAX_WAIT_S = 30.0
-
 
 class DrawService:
     """The handlers; each takes a parsed request and the caller's name, and returns a response or raises."""
@@ -27,16 +25,44 @@ class DrawService:
         self._catalog = catalog
         self._ledger = ledger
 
+    def prepare_reserve(self, request: draw_pb2.ReserveRequest, caller: str) -> Play:
+        """Return what a Reserve call asks for."""
+        return requests.reserve(request, caller, self._catalog)
+
+    def prepare_draw(self, request: draw_pb2.DrawRequest, caller: str) -> Play:
+        """Return what a Draw call asks for."""
+        return requests.draw(request, caller, self._catalog)
+
+    def prepare_batch(self, request: draw_pb2.BatchDrawRequest, caller: str) -> Play:
+        """Return what a BatchDraw call asks for."""
+        return requests.batch_draw(request, caller, self._catalog)
+
+    def answer_reserve(self, _play: Play, opened: list[OpenedRecord]) -> draw_pb2.ReserveResponse:
+        """Return the answer to a Reserve call whose records are open."""
+        return self._ticket(opened[0])
+
+    def answer_draw(self, play: Play, opened: list[OpenedRecord]) -> draw_pb2.DrawResponse:
+        """Return the answer to a Draw call whose records are open."""
+        response = draw_pb2.DrawResponse(receipt=self._receipt(play, opened[0]))
+        if not isinstance(play.task.binding, SettleBinding) and play.task.binding.session:
+            response.session_sequence = receipts.session_sequence(opened[0])
+        if len(opened) > 1:
+            response.next_ticket.CopyFrom(self._ticket(opened[1]))
+        return response
+
+    def answer_batch(self, play: Play, opened: list[OpenedRecord]) -> draw_pb2.BatchDrawResponse:
+        """Return the answer to a BatchDraw call whose records are open."""
+        return draw_pb2.BatchDrawResponse(receipts=[self._receipt(play, record) for record in opened])
+
     def reserve(self, request: draw_pb2.ReserveRequest, caller: str, timeout_s: float) -> draw_pb2.ReserveResponse:
         """Bind the next slot to the hash of a seed."""
-        play = requests.reserve(request, caller, self._catalog)
-        opened = self._perform(play.task, timeout_s)
-        return self._ticket(opened[0])
+        play = self.prepare_reserve(request, caller)
+        return self.answer_reserve(play, self._perform(play.task, timeout_s))
 
     def draw(self, request: draw_pb2.DrawRequest, caller: str, timeout_s: float) -> draw_pb2.DrawResponse:
         """Open one slot."""
-        play = requests.draw(request, caller, self._catalog)
-        return self._draw_response(play, self._perform(play.task, timeout_s))
+        play = self.prepare_draw(request, caller)
+        return self.answer_draw(play, self._perform(play.task, timeout_s))
 
     def batch_draw(
         self,
@@ -45,9 +71,8 @@ class DrawService:
         timeout_s: float,
     ) -> draw_pb2.BatchDrawResponse:
         """Open up to 1,000 slots in one transaction."""
-        play = requests.batch_draw(request, caller, self._catalog)
-        opened = self._perform(play.task, timeout_s)
-        return draw_pb2.BatchDrawResponse(receipts=[self._receipt(play, record) for record in opened])
+        play = self.prepare_batch(request, caller)
+        return self.answer_batch(play, self._perform(play.task, timeout_s))
 
     def settle(self, request: draw_pb2.SettleRequest, caller: str, timeout_s: float) -> draw_pb2.SettleResponse:
         """Record one bettor's settlement."""
@@ -93,10 +118,11 @@ class DrawService:
 
     def _perform(self, task: BindTask, timeout_s: float) -> list[OpenedRecord]:
         """Bind and open a task, or find what an earlier request with the same id gave."""
-        submission = self._engine.submit(task)
-        submission.wait(min(timeout_s, MAX_WAIT_S))
-        if not task.repeated:
-            return submission.opened
+        opened = self._engine.perform(task, timeout_s)
+        return self.repeated(task) if task.repeated else opened
+
+    def repeated(self, task: BindTask) -> list[OpenedRecord]:
+        """Return what an earlier request with this id gave; raises when it was another request, or a fence."""
         known = self._known(task.request_id, task.caller)
         if known.method == FENCE:
             raise FailedPrecondition("FENCED", "this request_id was resolved as never bound; make a new one")
@@ -139,11 +165,3 @@ class DrawService:
     def _receipt(self, play: Play, opened: OpenedRecord) -> types_pb2.Receipt:
         pool = self._catalog.pool(opened.bound.pool)
         return receipts.draw_receipt(pool, opened, play.client_seed, play.bet, play.stake_minor)
-
-    def _draw_response(self, play: Play, opened: list[OpenedRecord]) -> draw_pb2.DrawResponse:
-        response = draw_pb2.DrawResponse(receipt=self._receipt(play, opened[0]))
-        if not isinstance(play.task.binding, SettleBinding) and play.task.binding.session:
-            response.session_sequence = receipts.session_sequence(opened[0])
-        if len(opened) > 1:
-            response.next_ticket.CopyFrom(self._ticket(opened[1]))
-        return response

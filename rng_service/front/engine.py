@@ -18,7 +18,7 @@ from typing import Final
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
-from rng_service.errors import InDoubtError, LedgerError, SealdrawError, Unavailable
+from rng_service.errors import DeadlineExceeded, InDoubtError, LedgerError, SealdrawError, Unavailable
 from rng_service.front.catalog import Catalog
 from rng_service.front.opening import OpenedRecord, VaultOpener, open_records, stored_records
 from rng_service.ledger.bind import BindRules, BindTask, BoundGroup, GuardLost, bind_group, latest_bind_time_us
@@ -32,32 +32,25 @@ from rng_service.vault.errors import VaultError
 _log = logging.getLogger(__name__)
 
 MAX_SLOTS_PER_GROUP: Final = 16_384
+MAX_WAIT_S: Final = 30.0
 _GUARD_TRIES: Final = 5
 
 
 class Submission:
-    """One request on its way through the engine; `wait` is called by the thread that submitted it."""
+    """One request on its way through the engine.
 
-    __slots__ = ("_lock", "error", "opened", "task")
+    When it is decided, ``error`` or ``opened`` is set and ``notify`` is called, on the engine's threads: it must not
+    block. ``deadline`` is monotonic seconds; a request that is still waiting then is not bound.
+    """
 
-    def __init__(self, task: BindTask) -> None:
+    __slots__ = ("deadline", "error", "notify", "opened", "task")
+
+    def __init__(self, task: BindTask, notify: Callable[["Submission"], None], deadline: float) -> None:
         self.task = task
+        self.notify = notify
+        self.deadline = deadline
         self.opened: list[OpenedRecord] = []
         self.error: Exception | None = None
-        # A bare lock is the cheapest thing that one thread can wait on and another release.
-        self._lock = threading.Lock()
-        self._lock.acquire()
-
-    def done(self) -> None:
-        """Wake the waiting thread."""
-        self._lock.release()
-
-    def wait(self, timeout_s: float) -> None:
-        """Return when the request is decided; raise its error, or Unavailable when time ran out (in doubt)."""
-        if not self._lock.acquire(timeout=timeout_s):
-            raise Unavailable("IN_DOUBT", "the request is not decided yet; repeat it with the same request_id")
-        if self.error is not None:
-            raise self.error
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,11 +89,32 @@ class DrawEngine:
         for thread in self._threads:
             thread.start()
 
-    def submit(self, task: BindTask) -> Submission:
-        """Hand a request to the binder."""
-        submission = Submission(task)
+    def submit(
+        self,
+        task: BindTask,
+        notify: Callable[[Submission], None],
+        *,
+        timeout_s: float = MAX_WAIT_S,
+    ) -> None:
+        """Hand a request to the binder; ``notify`` is called when it is decided."""
+        self._waiting.put(Submission(task, notify, time.monotonic() + timeout_s))
+
+    def perform(self, task: BindTask, timeout_s: float = MAX_WAIT_S) -> list[OpenedRecord]:
+        """Do as `submit` and wait; raises the request's error, or Unavailable when its time ran out (in doubt).
+
+        A repeated request gives an empty list: `BindTask.repeated` says so.
+        """
+        # A bare lock is the cheapest thing that one thread can wait on and another release.
+        decided = threading.Lock()
+        decided.acquire()
+        submission = Submission(task, lambda _: decided.release(), time.monotonic() + timeout_s)
         self._waiting.put(submission)
-        return submission
+        # The vault's own deadline ends what was bound in time, so a little more than the caller's is waited for.
+        if not decided.acquire(timeout=timeout_s + MAX_WAIT_S):
+            raise Unavailable("IN_DOUBT", "the request is not decided yet; repeat it with the same request_id")
+        if submission.error is not None:
+            raise submission.error
+        return submission.opened
 
     def close(self) -> None:
         """Finish what was submitted, then stop; nothing may be submitted any more."""
@@ -112,6 +126,7 @@ class DrawEngine:
         stopping = False
         while not stopping:
             group, stopping = self._next_group()
+            group = self._in_time(group)
             if group:
                 try:
                     self._bind(group)
@@ -138,6 +153,18 @@ class DrawEngine:
             return group, False
         return group, True
 
+    @staticmethod
+    def _in_time(group: list[Submission]) -> list[Submission]:
+        """Drop what nobody waits for any more: under overload it would only delay the rest."""
+        now = time.monotonic()
+        late = [submission for submission in group if submission.deadline <= now]
+        if late:
+            _fail(
+                late, DeadlineExceeded("the deadline passed before the request was bound; repeat it with the same id")
+            )
+            return [submission for submission in group if submission.deadline > now]
+        return group
+
     def _bind(self, submissions: list[Submission]) -> None:
         tasks = [submission.task for submission in submissions]
         try:
@@ -154,10 +181,10 @@ class DrawEngine:
         for submission in submissions:
             if submission.task.error is not None:
                 submission.error = submission.task.error
-                submission.done()
+                _notify(submission)
             elif submission.task.repeated or group is None:
                 # Whoever waits finds out himself what became of the id; it needs no group.
-                submission.done()
+                _notify(submission)
             else:
                 bound.append(submission)
         if group is not None:
@@ -213,7 +240,7 @@ class DrawEngine:
             by_id = {record.bound.id: record for record in opened}
             for submission in durable.submissions:
                 submission.opened = [by_id[record.id] for record in submission.task.records]
-                submission.done()
+                _notify(submission)
 
     def reopen(self, group_id: int) -> list[OpenedRecord]:
         """Return a durable group's records again, exactly as they were first given.
@@ -238,7 +265,15 @@ def _vault_unavailable(error: Exception) -> Unavailable:
 def _fail(submissions: list[Submission], error: Exception) -> None:
     for submission in submissions:
         submission.error = error
-        submission.done()
+        _notify(submission)
+
+
+def _notify(submission: Submission) -> None:
+    try:
+        submission.notify(submission)
+    except Exception:  # noqa: BLE001
+        # One answer that cannot be given must not take the others' with it.
+        _log.exception("an answer could not be given")
 
 
 class KeyIdCache:

@@ -9,6 +9,7 @@ import signal
 import sys
 import threading
 from collections.abc import Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Final
 
@@ -25,8 +26,9 @@ from rng_service.front.callers import AUDITOR, GAME_SERVER, OPERATOR, Callers
 from rng_service.front.catalog import Catalog
 from rng_service.front.draw_service import DrawService
 from rng_service.front.engine import DrawEngine, KeyIdCache
+from rng_service.front.fast_path import install
 from rng_service.front.operator_service import OperatorService
-from rng_service.front.server import MAX_DEFINITION_BYTES, FrontServer, Gate, streaming, unary
+from rng_service.front.server import MAX_DEFINITION_BYTES, FrontServer, Gate, grouped, streaming, unary
 from rng_service.ledger.bind import BindRules
 from rng_service.ledger.engine import open_engine
 from rng_service.vault.client import VaultClient
@@ -35,6 +37,7 @@ from rng_service.vault.errors import VaultError
 _log = logging.getLogger(__name__)
 
 REFRESH_S: Final = 0.2
+_SLOW_THREADS: Final = 8
 _START_WAIT_S: Final = 30.0
 _LOOPBACK: Final = ("127.", "localhost:", "[::1]:", "unix:")
 
@@ -76,8 +79,11 @@ class Front:
             config,
             self._gate.stopping.is_set,
         )
+        if not install():
+            _log.warning("this grpc has no fast path; draws go through worker threads")
+        self._slow = ThreadPoolExecutor(_SLOW_THREADS, thread_name_prefix="repeat")
         self._server = FrontServer(
-            _services(draws, audits, operators, callers, self._gate),
+            _services(draws, audits, operators, callers, self._gate, self._engine, self._slow),
             self._gate,
             listen=config.api.listen,
             credentials=credentials,
@@ -103,6 +109,7 @@ class Front:
         self._server.drain(self._config.api.drain_s)
         self._refresher.join()
         self._engine.close()
+        self._slow.shutdown()
         self._vault.close()
         self._ledger.dispose()
 
@@ -158,16 +165,31 @@ def _services(
     operators: OperatorService,
     callers: Callers,
     gate: Gate,
+    engine: DrawEngine,
+    slow: Executor,
 ) -> dict[str, dict[str, Any]]:
     def method(kind: Any, handler: Any, *roles: str, limit: int = 64 * 1024) -> Any:
         return unary(kind, handler, callers=callers, roles=frozenset(roles), gate=gate, limit=limit)
 
+    def in_groups(kind: Any, prepare: Any, answer: Any) -> Any:
+        return grouped(
+            kind,
+            prepare,
+            answer,
+            engine=engine,
+            repeated=draws.repeated,
+            slow=slow,
+            callers=callers,
+            roles=frozenset({GAME_SERVER}),
+            gate=gate,
+        )
+
     game, audit, operate = (GAME_SERVER,), (GAME_SERVER, AUDITOR, OPERATOR), (OPERATOR,)
     return {
         "sealdraw.v1.DrawService": {
-            "Reserve": method(draw_pb2.ReserveRequest, draws.reserve, *game),
-            "Draw": method(draw_pb2.DrawRequest, draws.draw, *game),
-            "BatchDraw": method(draw_pb2.BatchDrawRequest, draws.batch_draw, *game),
+            "Reserve": in_groups(draw_pb2.ReserveRequest, draws.prepare_reserve, draws.answer_reserve),
+            "Draw": in_groups(draw_pb2.DrawRequest, draws.prepare_draw, draws.answer_draw),
+            "BatchDraw": in_groups(draw_pb2.BatchDrawRequest, draws.prepare_batch, draws.answer_batch),
             "Settle": method(draw_pb2.SettleRequest, draws.settle, *game),
             "ResolveRequest": method(draw_pb2.ResolveRequestRequest, draws.resolve_request, *game),
             "GetReceipt": method(draw_pb2.GetReceiptRequest, draws.get_receipt, *game),

@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from typing import Any, Final, TypeVar
 
 import grpc
@@ -14,7 +14,12 @@ from rng_service.errors import Unavailable
 from rng_service.front.audit_service import MAX_WATCHERS
 from rng_service.front.callers import Callers
 from rng_service.front.checks import parse
+from rng_service.front.engine import DrawEngine, Submission
+from rng_service.front.fast_path import FastMethod, UnaryCall
+from rng_service.front.opening import OpenedRecord
+from rng_service.front.requests import Play
 from rng_service.front.status import abort
+from rng_service.ledger.bind import BindTask
 
 MAX_REQUEST_BYTES: Final = 64 * 1024
 MAX_DEFINITION_BYTES: Final = 5 * 1024 * 1024
@@ -47,7 +52,17 @@ def unary(
     limit: int = MAX_REQUEST_BYTES,
 ) -> grpc.RpcMethodHandler[bytes, bytes]:
     """Return the method that parses a request of ``kind``, identifies the caller and answers with ``handler``."""
+    return grpc.unary_unary_rpc_method_handler(_caught(kind, handler, callers, roles, gate, limit))
 
+
+def _caught(
+    kind: type[Request],
+    handler: Callable[[Request, str, float], Message],
+    callers: Callers,
+    roles: frozenset[str],
+    gate: Gate,
+    limit: int,
+) -> Callable[[bytes, grpc.ServicerContext], bytes]:
     def call(data: bytes, context: grpc.ServicerContext) -> bytes:
         try:
             gate.check()
@@ -59,7 +74,69 @@ def unary(
         except Exception as error:  # noqa: BLE001 - every failure has its status
             abort(context, error)
 
-    return grpc.unary_unary_rpc_method_handler(call)
+    return call
+
+
+def grouped(
+    kind: type[Request],
+    prepare: Callable[[Request, str], Play],
+    answer: Callable[[Play, list[OpenedRecord]], Message],
+    *,
+    engine: DrawEngine,
+    repeated: Callable[[BindTask], list[OpenedRecord]],
+    slow: Executor,
+    callers: Callers,
+    roles: frozenset[str],
+    gate: Gate,
+) -> FastMethod:
+    """Return the method whose requests join commit groups: prepared at once, answered when their group is open.
+
+    Repeats need to read the ledger and go to the ``slow`` executor. Without the fast path the same functions run in
+    grpc's worker threads.
+    """
+
+    def begin(data: bytes, call: UnaryCall) -> None:
+        try:
+            gate.check()
+            caller = callers.identify(call.context, roles)
+            play = prepare(parse(kind, data, MAX_REQUEST_BYTES), caller)
+            timeout_s = min(call.context.time_remaining(), DEFAULT_TIMEOUT_S)
+        except Exception as error:  # noqa: BLE001 - every failure has its status
+            call.fail(error)
+            return
+
+        def answered(opened: list[OpenedRecord]) -> None:
+            try:
+                response = answer(play, opened).SerializeToString()
+            except Exception as error:  # noqa: BLE001 - every failure has its status
+                call.fail(error)
+            else:
+                call.finish(response)
+
+        def look_up() -> None:
+            try:
+                opened = repeated(play.task)
+            except Exception as error:  # noqa: BLE001 - every failure has its status
+                call.fail(error)
+            else:
+                answered(opened)
+
+        def decided(submission: Submission) -> None:
+            if submission.error is not None:
+                call.fail(submission.error)
+            elif play.task.repeated:
+                slow.submit(look_up)
+            else:
+                answered(submission.opened)
+
+        engine.submit(play.task, decided, timeout_s=timeout_s)
+
+    def respond(request: Request, caller: str, timeout_s: float) -> Message:
+        play = prepare(request, caller)
+        opened = engine.perform(play.task, timeout_s)
+        return answer(play, repeated(play.task) if play.task.repeated else opened)
+
+    return FastMethod(begin, _caught(kind, respond, callers, roles, gate, MAX_REQUEST_BYTES))
 
 
 def streaming(

@@ -10,11 +10,11 @@ from google.rpc import code_pb2, error_details_pb2, status_pb2
 from grpc_status import rpc_status
 
 from rng_service.errors import (
+    DeadlineExceeded,
     FailedPrecondition,
     InvalidArgument,
     NotFound,
     PermissionDenied,
-    RequestError,
     Unavailable,
 )
 
@@ -25,12 +25,16 @@ DOMAIN = "sealdraw"
 
 def abort(context: grpc.ServicerContext, error: Exception) -> NoReturn:
     """End the call with the status that ``error`` stands for; anything unforeseen is INTERNAL and says nothing."""
-    if isinstance(error, Unavailable):
-        context.set_trailing_metadata((("grpc-retry-pushback-ms", str(error.retry_after_ms)),))
-    if not isinstance(error, RequestError):
-        _log.error("unforeseen failure", exc_info=error)
+    context.set_trailing_metadata(retry_metadata(error))
     context.abort_with_status(rpc_status.to_status(status_of(error)))
     raise AssertionError("abort_with_status raises")  # for the type checker: the line above never returns
+
+
+def retry_metadata(error: Exception) -> tuple[tuple[str, str], ...]:
+    """Return the trailing metadata that tells a client when to try again."""
+    if isinstance(error, Unavailable):
+        return (("grpc-retry-pushback-ms", str(error.retry_after_ms)),)
+    return ()
 
 
 def status_of(error: Exception) -> status_pb2.Status:
@@ -52,6 +56,9 @@ def status_of(error: Exception) -> status_pb2.Status:
         delay.FromMilliseconds(error.retry_after_ms)
         retry = error_details_pb2.RetryInfo(retry_delay=delay)
         return _status(code_pb2.UNAVAILABLE, error, _info(error.reason), retry)
+    if isinstance(error, DeadlineExceeded):
+        return _status(code_pb2.DEADLINE_EXCEEDED, error)
+    _log.error("unforeseen failure", exc_info=error)
     # What went wrong inside may have touched secrets or outcomes: nothing of it leaves.
     return status_pb2.Status(code=code_pb2.INTERNAL, message="internal error; the request is in doubt, repeat it")
 
