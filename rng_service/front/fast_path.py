@@ -14,6 +14,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 import grpc
+
 from rng_service.front.status import retry_metadata, status_of
 
 _REQUIRED: Final = (
