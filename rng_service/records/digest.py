@@ -7,7 +7,7 @@ entry that names it, so that a crash in between leaves a file that nothing names
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
-from operator import attrgetter
+from operator import itemgetter
 from typing import NamedTuple
 
 from anchor.merkle import leaf_hash, root_of
@@ -77,8 +77,9 @@ def build_digests(
 def ranges_of(items: Sequence[DigestItem]) -> tuple[RecordRange, ...]:
     """Return the ranges of records that are sorted by `sort_key`: maximal runs of each pool and kind."""
     ranges: list[RecordRange] = []
-    by_kind = sorted(items, key=lambda item: (item.pool.encode("ascii"), item.kind))
-    for (pool, kind), group in groupby(by_kind, key=attrgetter("pool", "kind")):
+    # Pool ids are ASCII, so that their order as text is their order as bytes.
+    of_kind = itemgetter(DigestItem._fields.index("pool"), DigestItem._fields.index("kind"))
+    for (pool, kind), group in groupby(sorted(items, key=of_kind), key=of_kind):
         if kind == "settle":
             ranges.append(RecordRange(kind=kind, pool=pool, records=sum(1 for _ in group)))
         else:
@@ -103,9 +104,7 @@ def _use_order(item: DigestItem) -> tuple[str, int, int, int, int]:
     return f"{pool.environment}/{pool.stream}", pool.lane, pool.number, item.slot, _LIFE[item.kind]
 
 
-def _parts(
-    items: list[DigestItem], origin: str, beacon: BeaconRound | None
-) -> Iterator[Sequence[DigestItem]]:
+def _parts(items: list[DigestItem], origin: str, beacon: BeaconRound | None) -> Iterator[Sequence[DigestItem]]:
     entry = _entry(
         sorted(items, key=sort_key),
         origin=origin,
@@ -169,8 +168,6 @@ def _build(
 ) -> BuiltDigest:
     ordered = tuple(sorted(items, key=sort_key))
     leaves = [item.digest for item in ordered]
-    entry = _entry(
-        ordered, origin=origin, time_us=time_us, seq=seq, prev=prev, root=root_of(leaves), beacon=beacon
-    )
+    entry = _entry(ordered, origin=origin, time_us=time_us, seq=seq, prev=prev, root=root_of(leaves), beacon=beacon)
     data = entry.to_bytes()
     return BuiltDigest(entry, data, leaf_hash(data), digest_path(seq), b"".join(leaves), ordered)

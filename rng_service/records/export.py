@@ -4,18 +4,24 @@ The first line says what the file is about; each further line is one record, in 
 Writing and reading hold one line at a time.
 """
 
-from collections.abc import Iterable, Iterator
+import re
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from json import JSONDecodeError, loads
 from typing import BinaryIO, Final, NamedTuple
 
 from anchor import canonical
 from anchor.errors import MalformedError
 from rng_service.entry_fields import Boolean, Count, FieldTable, Origin
-from rng_service.records.receipt import outcome_to_json
 
 FORMAT: Final = "sealdraw/export@v1"
 MAX_LINE_BYTES: Final = 16_777_216
+_SAFE = 2**53
+_LINE = re.compile(
+    rb'\{"digest":(0|[1-9][0-9]{0,14}),((?:"outcome":\[[0-9,"]*\],)?(?:"payouts_minor":\[[0-9,"]*\],)?)'
+    rb'"record":"(.*)"\}'
+).fullmatch
+_QUOTED = re.compile(rb'(?:[^"\\]|\\["\\])*').fullmatch
+_ESCAPE = re.compile(rb"\\(.)")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,16 +38,36 @@ _HEADER = FieldTable(ExportHeader)
 
 
 class ExportLine(NamedTuple):
-    """One record: its digest's number, its bytes, and what followed from it.
+    """One record: its digest's number, its bytes, and the text that states what followed from it.
 
-    ``outcome`` is in its JSON form (decimal strings from 2^53 on) and payouts are decimal strings: a reader
-    that recomputes them compares them as they stand.
+    ``stated`` is the part of the line before the record, as `stated_text` writes it. A reader recomputes it and
+    compares bytes, which needs no parser and accepts one spelling only.
     """
 
     digest: int
     record: bytes
-    outcome: list[int | str] | None = None
-    payouts_minor: list[str] | None = None
+    stated: bytes = b""
+
+
+def stated_text(outcome: Sequence[int], payouts_minor: Sequence[int] | None) -> bytes:
+    """Return the members ``outcome`` and ``payouts_minor`` as they stand in a line, each with its comma."""
+    values = ",".join([str(value) if value < _SAFE else f'"{value}"' for value in outcome])
+    if payouts_minor is None:
+        return f'"outcome":[{values}],'.encode("ascii")
+    payouts = ",".join([f'"{payout}"' for payout in payouts_minor])
+    return f'"outcome":[{values}],"payouts_minor":[{payouts}],'.encode("ascii")
+
+
+def draw_line(digest: int, record: bytes, outcome: Sequence[int], payouts_minor: Sequence[int] | None) -> ExportLine:
+    """Return the line of a drawn record."""
+    return ExportLine(digest, record, stated_text(outcome, payouts_minor))
+
+
+def line_bytes(line: ExportLine) -> bytes:
+    """Return one record's line with its newline."""
+    # The record is canonical JSON: of all its characters only these two are escaped in a string.
+    quoted = line.record.replace(b"\\", b"\\\\").replace(b'"', b'\\"')
+    return b'{"digest":%d,%b"record":"%b"}\n' % (line.digest, line.stated, quoted)
 
 
 def write_export(stream: BinaryIO, header: ExportHeader, lines: Iterable[ExportLine]) -> int:
@@ -52,24 +78,6 @@ def write_export(stream: BinaryIO, header: ExportHeader, lines: Iterable[ExportL
         stream.write(line_bytes(line))
         written += 1
     return written
-
-
-def line_bytes(line: ExportLine) -> bytes:
-    """Return one record's line with its newline."""
-    members: dict[str, canonical.JSONValue] = {"digest": line.digest, "record": line.record.decode("ascii")}
-    if line.outcome is not None:
-        members["outcome"] = line.outcome
-    if line.payouts_minor is not None:
-        members["payouts_minor"] = line.payouts_minor
-    return canonical.encode(members) + b"\n"
-
-
-def draw_line(
-    digest: int, record: bytes, outcome: tuple[int, ...], payouts_minor: tuple[int, ...] | None
-) -> ExportLine:
-    """Return the line of a drawn record."""
-    payouts = None if payouts_minor is None else [str(item) for item in payouts_minor]
-    return ExportLine(digest, record, outcome_to_json(outcome), payouts)
 
 
 def read_header(stream: BinaryIO) -> ExportHeader:
@@ -89,37 +97,27 @@ def read_header(stream: BinaryIO) -> ExportHeader:
 def read_lines(stream: BinaryIO) -> Iterator[ExportLine]:
     """Yield the records behind the header; raises MalformedError with the number of the bad line.
 
-    What follows from a record is recomputed by whoever verifies an export, so that its line is held to shape
-    and size here, not to canonical form: only the record's bytes are hashed, and those are kept as they are.
+    Only the frame of a line is read here: whoever verifies an export recomputes ``stated`` and parses the record.
     """
     number = 1
     while (data := _line(stream)) is not None:
         number += 1
-        try:
-            members = loads(data)
-        except (JSONDecodeError, UnicodeDecodeError, RecursionError):
-            raise MalformedError(f"export: line {number} is not JSON") from None
-        try:
-            yield _export_line(members)
-        except MalformedError as error:
-            raise MalformedError(f"export: line {number}: {error}") from None
+        found = _LINE(data)
+        if found is None:
+            raise MalformedError(f"export: line {number} is not a record's canonical line")
+        digest, stated, quoted = found.groups()
+        yield ExportLine(int(digest), _unquoted(quoted, number), stated)
 
 
-def _export_line(members: object) -> ExportLine:
-    if not isinstance(members, dict):
-        raise MalformedError("expected an object")
-    digest, record = members.pop("digest", None), members.pop("record", None)
-    outcome, payouts = members.pop("outcome", None), members.pop("payouts_minor", None)
-    if members:
-        raise MalformedError(f"unknown field {min(map(str, members))[:64]!r}")
-    if type(digest) is not int or digest < 0:
-        raise MalformedError("digest is the number of a digest")
-    if not isinstance(record, str) or not record.isascii():
-        raise MalformedError("record is the record's bytes as a string")
-    for values in (outcome, payouts):
-        if values is not None and not isinstance(values, list):
-            raise MalformedError("outcome and payouts_minor are lists")
-    return ExportLine(digest, record.encode("ascii"), outcome, payouts)
+def _unquoted(quoted: bytes, number: int) -> bytes:
+    """Undo the escapes of a JSON string that has no others than these two; its characters are the record's affair."""
+    plain = quoted.replace(b'\\"', b'"')
+    # Every quote was escaped when each cost one byte, and nothing else was when no backslash is left.
+    if len(quoted) - len(plain) == plain.count(b'"') and b"\\" not in plain:
+        return plain
+    if _QUOTED(quoted) is None:
+        raise MalformedError(f"export: line {number} is not a record's canonical line")
+    return _ESCAPE.sub(rb"\1", quoted)
 
 
 def _line(stream: BinaryIO) -> bytes | None:

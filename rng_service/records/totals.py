@@ -105,7 +105,11 @@ class TotalsFold:
         )
 
     def _row(self, stream: Stream, currency: str) -> _Sums:
-        return self._rows.setdefault((*stream, currency), _Sums())
+        key = (*stream, currency)
+        row = self._rows.get(key)
+        if row is None:
+            row = self._rows[key] = _Sums()
+        return row
 
 
 def row_key(row: TotalsRow) -> RowKey:

@@ -28,17 +28,23 @@ class PoolEvaluator:
         self._leaf_prefix = b"\x00" + SLOT_LABEL + lp(commit.pool.encode("ascii"))
         self._bets: dict[str, Bet] = {}
 
-    def leaves(self, slot: int, secrets: bytes) -> list[bytes]:
-        """Return the leaf hashes of consecutive slots from ``slot`` on with these secrets."""
+    def leaves(self, slot: int, secrets: bytes) -> bytes:
+        """Return the leaf hashes, 32 bytes each, of consecutive slots from ``slot`` on with these secrets."""
         prefix = self._leaf_prefix
-        return [
-            sha256(prefix + (slot + at // 32).to_bytes(8, "big") + secrets[at : at + 32]).digest()
-            for at in range(0, len(secrets), 32)
-        ]
+        if len(secrets) == 32:
+            return sha256(prefix + slot.to_bytes(8, "big") + secrets).digest()
+        return b"".join(
+            [
+                sha256(prefix + (slot + at // 32).to_bytes(8, "big") + secrets[at : at + 32]).digest()
+                for at in range(0, len(secrets), 32)
+            ]
+        )
 
     def outcomes(self, slot: int, secrets: bytes, client_seed: bytes) -> list[tuple[int, ...]]:
         """Return the outcome of each slot."""
         stream, derive = self._deriver.outcome_stream, self._program.derive
+        if len(secrets) == 32:
+            return [derive(stream(secrets, slot, client_seed))]
         return [
             derive(stream(secrets[at : at + 32], slot + at // 32, client_seed)) for at in range(0, len(secrets), 32)
         ]

@@ -9,8 +9,7 @@ from anchor.errors import VerificationError
 from rng_service.log_entries import Digest, RecordRange, Totals
 from rng_service.names import Stream, lane_of, parse_pool_id
 from rng_service.records.digest import DigestItem, ranges_of
-from rng_service.records.export import ExportHeader, ExportLine, read_lines
-from rng_service.records.receipt import outcome_to_json
+from rng_service.records.export import ExportHeader, ExportLine, read_lines, stated_text
 from rng_service.records.totals import TotalsFold
 from rng_service.verify.audit import Audit, AuditObserver
 from rng_service.verify.evaluation import PoolEvaluator
@@ -20,7 +19,7 @@ from rng_service.verify.opened import OpenedRecord, read_record
 from rng_service.verify.pools import PoolState
 from rng_service.verify.registry import MICROSECONDS
 from rng_service.verify.sessions import SessionKey, SessionNumbers
-from rng_service.verify.settlements import SettledDraw, Settlements
+from rng_service.verify.settlements import Settlements
 from rng_service.verify.tickets import OpenTickets
 
 # Pools in lane order: tickets first, so that a draw of the same digest finds its own.
@@ -35,6 +34,7 @@ class _OpenPool:
     stream: Stream
     evaluator: PoolEvaluator
     leaves: bytes
+    lane_counts: set[int]
     voids: list[tuple[int, int, bytes]] = field(default_factory=list)
 
 
@@ -44,7 +44,7 @@ class ExportRecords(AuditObserver):
     def __init__(self, header: ExportHeader, stream: BinaryIO, named: set[bytes], path: str) -> None:
         self._header = header
         self._path = path
-        self._lines = self._numbered(read_lines(stream))
+        self._lines = read_lines(stream)
         self._line: ExportLine | None = next(self._lines, None)
         self._line_number = 2
         from_start = header.from_digest == 0
@@ -130,16 +130,13 @@ class ExportRecords(AuditObserver):
 
     # One digest.
 
-    def _numbered(self, lines: Iterator[ExportLine]) -> Iterator[ExportLine]:
-        for number, line in enumerate(lines, start=2):
-            self._line_number = number
-            yield line
-
     def _records_of(self, entry: Digest, file: bytes) -> Iterator[tuple[ExportLine, OpenedRecord]]:
         """Yield the records of a digest once each is known to stand in it, in its place."""
         position, size, complete = 0, len(file), self._header.complete
         while (line := self._line) is not None and line.digest == entry.seq:
             record = read_record(line.record)
+            if line.stated and record.kind != "draw":
+                raise VerificationError("outcome", f"line {self._line_number}: a {record.kind} has no outcome")
             if complete:
                 found = position if file[position : position + 32] == record.digest else -1
             else:
@@ -153,6 +150,7 @@ class ExportRecords(AuditObserver):
             position = found + 32
             yield line, record
             self._line = next(self._lines, None)
+            self._line_number += 1
         if complete and position != size:
             raise VerificationError(
                 "record-lost",
@@ -160,14 +158,16 @@ class ExportRecords(AuditObserver):
             )
 
     def _check_ranges(self, entry: Digest, records: list[tuple[ExportLine, OpenedRecord]]) -> None:
-        items = [
-            DigestItem(record.pool, record.slot, record.slots, record.kind, record.digest) for _, record in records
-        ]
         # Pool ids are ASCII, so that their order as text is their order as bytes.
-        keys = [(item.pool, item.slot, item.kind, item.digest) for item in items]
+        keys = [(record.pool, record.slot, record.kind, record.digest) for _, record in records]
         require(keys == sorted(keys), "digest-order", f"the records of digest {entry.seq} are not sorted")
         if self._header.complete:
-            found = ranges_of(items)
+            found = ranges_of(
+                [
+                    DigestItem(record.pool, record.slot, record.slots, record.kind, record.digest)
+                    for _, record in records
+                ]
+            )
             if found != entry.ranges:
                 raise VerificationError(
                     "digest-ranges", f"digest {entry.seq}: {_first_difference(found, entry.ranges)}"
@@ -176,10 +176,11 @@ class ExportRecords(AuditObserver):
     def _take(self, entry: Digest, records: list[tuple[ExportLine, OpenedRecord]]) -> None:
         fold = TotalsFold()
         seen: list[tuple[SessionKey, int, int, bool]] = []
-        latest_us = self._audit.registry.require_config().merge_delay_s * MICROSECONDS
-        for line, record in sorted(records, key=lambda pair: _TURN[pair[1].kind]):
-            binding = record.binding
-            if entry.time_us > binding["bind_time"] + latest_us:
+        delay_us = self._audit.registry.require_config().merge_delay_s * MICROSECONDS
+        earliest_us = entry.time_us - delay_us
+        for line, record in sorted(records, key=_turn):
+            binding, kind = record.binding, record.kind
+            if binding["bind_time"] < earliest_us:
                 raise VerificationError(
                     "merge-delay",
                     f"slot {record.slot} of {record.pool}: bound at {binding['bind_time']}, "
@@ -187,16 +188,15 @@ class ExportRecords(AuditObserver):
                 )
             if "session" in binding:
                 self._session(record, seen)
-            self.counts[record.kind] += 1
-            match record.kind:
-                case "draw":
-                    self._draw(line, record, fold)
-                case "ticket":
-                    self._ticket(record)
-                case "void":
-                    self._void(record)
-                case _:
-                    self._settle(record, fold)
+            self.counts[kind] += 1
+            if kind == "draw":
+                self._draw(line, record, fold)
+            elif kind == "ticket":
+                self._ticket(record)
+            elif kind == "void":
+                self._void(record)
+            else:
+                self._settle(record, fold)
         self.sessions.take(seen)
         self._totals.digest(entry.seq, fold)
 
@@ -205,33 +205,26 @@ class ExportRecords(AuditObserver):
     def _draw(self, line: ExportLine, record: OpenedRecord, fold: TotalsFold) -> None:
         pool, binding, slot = self._pool(record), record.binding, record.slot
         self._check_slots(pool, record)
-        leaves = b"".join(pool.evaluator.leaves(slot, record.secrets))
-        if leaves != pool.leaves[32 * slot : 32 * (slot + record.slots)]:
+        if pool.evaluator.leaves(slot, record.secrets) != pool.leaves[32 * slot : 32 * (slot + record.slots)]:
             raise VerificationError(
                 "slot-leaf", f"slot {slot} of {record.pool}: the secret does not give the slot's leaf"
             )
         outcomes = pool.evaluator.outcomes(slot, record.secrets, record.client_seed)
-        flat = outcomes[0] if len(outcomes) == 1 else tuple(value for outcome in outcomes for value in outcome)
-        expected = outcome_to_json(flat)
-        # Compared as text: 1, 1.0 and true are equal to Python.
-        if repr(expected) != repr(line.outcome):
-            raise VerificationError(
-                "outcome",
-                f"slot {slot} of {record.pool}: the record gives {expected[:20]}, "
-                f"the export states {line.outcome and line.outcome[:20]}",
-            )
         payouts = None
         if "bet" in binding and "stake_minor" in binding:
             payouts = pool.evaluator.payouts(binding["bet"], binding["stake_minor"], outcomes)
-        stated = None if payouts is None else [str(item) for item in payouts]
-        if stated != line.payouts_minor:
+        flat = outcomes[0] if len(outcomes) == 1 else [value for outcome in outcomes for value in outcome]
+        expected = stated_text(flat, payouts)
+        if expected != line.stated:
+            same = expected.partition(b"]")[0] == line.stated.partition(b"]")[0]
             raise VerificationError(
-                "payouts",
-                f"slot {slot} of {record.pool}: the bet gives {stated}, the export states {line.payouts_minor}",
+                "payouts" if same else "outcome",
+                f"slot {slot} of {record.pool}: the record gives {_text(expected)}, "
+                f"the export states {_text(line.stated)}",
             )
         self.outcomes += record.slots
         self._tickets.draw(record)
-        self._settlements.drawn(SettledDraw(record, outcomes, payouts, pool.evaluator))
+        self._settlements.drawn(record, outcomes, payouts, pool.evaluator)
         currency = binding.get("currency", "")
         if payouts is None:
             fold.outcomes(pool.stream, currency, record.slots)
@@ -279,7 +272,9 @@ class ExportRecords(AuditObserver):
             if state.activation is None:
                 raise VerificationError("pool-inactive", f"{record.pool} is not activated yet")
             evaluator = PoolEvaluator(state.commit, state.commit_leaf, state.beacon, state.game)
-            pool = _OpenPool(state, state.pool_id.stream, evaluator, self._audit.pools.leaves(state))
+            stream = state.pool_id.stream
+            lane_counts = self._audit.registry.lane_counts[str(stream)]
+            pool = _OpenPool(state, stream, evaluator, self._audit.pools.leaves(state), lane_counts)
             self._pools[record.pool] = pool
         return pool
 
@@ -288,7 +283,7 @@ class ExportRecords(AuditObserver):
         key = binding["caller"], binding["session"]
         seen.append((key, binding["session_seq"], binding["bind_time"], "ticket" in binding))
         pool = self._pool(record)
-        counts = self._audit.registry.lane_counts[str(pool.stream)]
+        counts = pool.lane_counts
         if counts != {1}:
             lane = pool.state.pool_id.lane
             require(
@@ -296,6 +291,14 @@ class ExportRecords(AuditObserver):
                 "lane-choice",
                 f"session {key[1]} of {key[0]} does not belong to lane {lane} of {pool.stream}",
             )
+
+
+def _turn(pair: tuple[ExportLine, OpenedRecord]) -> int:
+    return _TURN[pair[1].kind]
+
+
+def _text(stated: bytes) -> str:
+    return stated[:200].decode("ascii") or "nothing"
 
 
 def _find(file: bytes, digest: bytes, start: int) -> int:

@@ -1,9 +1,13 @@
-"""Records as an auditor reads them: canonical bytes, known fields, each of its own form (PROTOCOL.md, 7 and 8)."""
+"""Records as an auditor reads them: canonical bytes, known fields, each of its own form (PROTOCOL.md, 7 and 8).
+
+A record of the usual form is recognised by one regular expression for its kind, which is a parser and a check
+of canonical form in one. Everything else goes the long way, which says what is wrong, or accepts what is merely
+unusual (a bet that nests, a string with an escape). Tests hold the two ways against each other.
+"""
 
 import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any
+from functools import lru_cache
+from typing import Any, NamedTuple
 
 from anchor import canonical
 from anchor.errors import MalformedError
@@ -13,90 +17,93 @@ from rng_service.records.record import binding_hash, record_digest
 MAX_RECORD_BYTES = 8_388_608
 _START = b'{"binding":'
 
+_HASH = "[0-9a-f]{64}"
+_NAME = "[a-z0-9][a-z0-9-]{0,31}"
+# What this recognises lies below 2^53; the few numbers between 9 * 10^15 and 2^53 go the long way.
+_INTEGER = "0|[1-9][0-9]{0,14}|[1-8][0-9]{15}"
 _HEX = re.compile(r"[0-9a-f]*").fullmatch
-_HASH = re.compile(r"[0-9a-f]{64}").fullmatch
-_NONCE = re.compile(r"[0-9a-f]{32}").fullmatch
-_SEED = re.compile(r"(?:[0-9a-f]{2}){16,64}").fullmatch
-_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,31}").fullmatch
-_SESSION = re.compile(r"[A-Za-z0-9._:-]{1,64}").fullmatch
-_SLUG = re.compile(r"[a-z0-9-]{1,64}").fullmatch
-_CURRENCY = re.compile(r"[A-Z]{3}").fullmatch
-_VOID_REASON = re.compile(r"ticket-expired|quarantine|retired|frozen|recovered").fullmatch
-_STATUS = re.compile(r"final|confirm|void").fullmatch
-_POOL = re.compile(r"[a-z0-9/-]{9,256}").fullmatch
 
-Check = Callable[[str], object]
-
-
-@dataclass(frozen=True, slots=True)
-class _Shape:
-    """The members of one kind of binding: which must be there, and how each text is spelled."""
-
-    required: frozenset[str]
-    texts: Mapping[str, Check]
-    integers: frozenset[str]
-    anything: frozenset[str]
-
-    @property
-    def known(self) -> frozenset[str]:
-        """All members that may be there."""
-        return frozenset(self.texts) | self.integers | self.anything
-
-
-def _shape(texts: Mapping[str, Check], integers: str, optional: str, anything: str = "") -> _Shape:
-    numbers = frozenset(integers.split())
-    free = frozenset(anything.split())
-    required = (texts.keys() | numbers | free) - set(optional.split())
-    return _Shape(frozenset(required), texts, numbers, free)
-
-
-_PLACE: dict[str, Check] = {"pool": _POOL, "nonce": _NONCE}
-_REQUEST: dict[str, Check] = {"caller": _NAME, "request": _HASH, "payload": _HASH}
-_SHAPES = {
-    "draw": _shape(
-        {
-            **_PLACE,
-            **_REQUEST,
-            "program": _NAME,
-            "session": _SESSION,
-            "client_seed": _SEED,
-            "ticket": _HASH,
-            "currency": _CURRENCY,
-            "tags": _HASH,
-        },
-        "v slot count bind_time session_seq stake_minor",
-        "count session session_seq client_seed ticket stake_minor currency bet tags",
-        "bet",
+# How each text of a binding is spelled.
+_TEXTS = {
+    "bettor": _HASH,
+    "caller": _NAME,
+    "client_seed": "(?:[0-9a-f]{2}){16,64}",
+    "client_seed_hash": _HASH,
+    "currency": "[A-Z]{3}",
+    "draw": _HASH,
+    "nonce": "[0-9a-f]{32}",
+    "payload": _HASH,
+    "pool": "[a-z0-9/-]{9,256}",
+    "program": _NAME,
+    "request": _HASH,
+    "session": "[A-Za-z0-9._:-]{1,64}",
+    "status": "final|confirm|void",
+    "tags": _HASH,
+    "ticket": _HASH,
+}
+_VOID_REASON = "ticket-expired|quarantine|retired|frozen|recovered"
+_SETTLE_REASON = "[a-z0-9-]{1,64}"
+_INTEGERS = frozenset(("bind_time", "count", "expires", "payout_minor", "session_seq", "slot", "stake_minor", "v"))
+# The members of each kind of binding; a question mark stands behind those that may be absent.
+_MEMBERS = {
+    "draw": (
+        "bet? bind_time caller client_seed? count? currency? nonce payload pool program request session? "
+        "session_seq? slot stake_minor? tags? ticket? v"
     ),
-    "ticket": _shape(
-        {**_PLACE, **_REQUEST, "program": _NAME, "session": _SESSION, "client_seed_hash": _HASH, "tags": _HASH},
-        "v slot bind_time expires session_seq",
-        "session session_seq tags",
+    "settle": (
+        "bet? bettor bind_time caller currency draw nonce payload payout_minor pool reason? request slot "
+        "stake_minor status v"
     ),
-    "void": _shape({**_PLACE, "ticket": _HASH, "reason": _VOID_REASON}, "v slot count bind_time", "count ticket"),
-    "settle": _shape(
-        {
-            **_PLACE,
-            **_REQUEST,
-            "draw": _HASH,
-            "bettor": _HASH,
-            "currency": _CURRENCY,
-            "status": _STATUS,
-            "reason": _SLUG,
-        },
-        "v slot bind_time stake_minor payout_minor",
-        "bet reason",
-        "bet",
+    "ticket": (
+        "bind_time caller client_seed_hash expires nonce payload pool program request session? session_seq? "
+        "slot tags? v"
     ),
+    "void": "bind_time count? nonce pool reason slot ticket? v",
 }
 # The one member that a record of each kind has beside binding, kind and v.
 _OPENINGS = {"draw": "secrets", "void": "opened", "ticket": None, "settle": None}
-_TOGETHER = (("session", "session_seq"), ("stake_minor", "currency"))
-_KNOWN = {kind: shape.known for kind, shape in _SHAPES.items()}
 
 
-@dataclass(frozen=True, slots=True)
-class OpenedRecord:
+class _Shape:
+    """One kind of record: which members it has, how they are spelled, and the expression for its usual form."""
+
+    def __init__(self, kind: str) -> None:
+        names = _MEMBERS[kind].split()
+        self.known = frozenset(name.rstrip("?") for name in names)
+        self.required = frozenset(name for name in names if not name.endswith("?"))
+        spelled = {**_TEXTS, "reason": _VOID_REASON if kind == "void" else _SETTLE_REASON}
+        self.texts = {name: re.compile(spelled[name]).fullmatch for name in self.known if name in spelled}
+        self.integers = self.known & _INTEGERS
+        usual = re.compile(self._expression(kind, names, spelled))
+        self.groups = tuple(sorted(usual.groupindex, key=usual.groupindex.__getitem__))
+        self.usual = usual.fullmatch
+
+    def _expression(self, kind: str, names: list[str], spelled: dict[str, str]) -> str:
+        parts = []
+        for name in names:
+            plain = name.rstrip("?")
+            if plain == "v":
+                parts.append('"v":1')
+                continue
+            if plain == "bet":
+                # A flat object of words, numbers and lists of numbers; others go the long way.
+                value = r'(?P<bet>\{[a-z0-9_:",\[\]-]*\})'
+            elif plain in spelled:
+                value = f'"(?P<{plain}>{spelled[plain]})"'
+            else:
+                value = f"(?P<{plain}>{_INTEGER})"
+            member = f'"{plain}":{value},'
+            parts.append(f"(?:{member})?" if name.endswith("?") else member)
+        opening = _OPENINGS[kind]
+        opened = "" if opening is None else f'"{opening}":"(?P<opening>(?:{_HASH})+)",'
+        return r'\{"binding":(?P<binding>\{' + "".join(parts) + rf'\}}),"kind":"{kind}",{opened}"v":1\}}'
+
+
+_SHAPES = {kind: _Shape(kind) for kind in _MEMBERS}
+_KIND = re.compile(rb'"kind":"(draw|settle|ticket|void)"')
+
+
+class OpenedRecord(NamedTuple):
     """One record: its digest, and the binding's members as they stand in the JSON.
 
     ``secrets`` are those of a draw, 32 bytes a slot; ``opened`` is the hash that a void states.
@@ -125,64 +132,107 @@ class OpenedRecord:
 
 def read_record(data: bytes) -> OpenedRecord:
     """Parse a record of at most 8 MiB; raises MalformedError for anything but its one canonical form."""
+    if len(data) > MAX_RECORD_BYTES:
+        raise MalformedError(f"record: {len(data)} bytes, at most {MAX_RECORD_BYTES} are accepted")
+    kind = _KIND.search(data)
+    if kind is not None and data.isascii():
+        name = kind[1].decode("ascii")
+        shape = _SHAPES[name]
+        found = shape.usual(data.decode("ascii"))
+        if found is not None:
+            return _usual_record(data, name, shape, found)
+    return _unusual_record(data)
+
+
+def _usual_record(data: bytes, kind: str, shape: _Shape, found: re.Match[str]) -> OpenedRecord:
+    binding: dict[str, Any] = {}
+    # Faster than groupdict, which names also the many members that are absent.
+    for name, value in zip(shape.groups, found.groups(), strict=True):
+        if value is not None:
+            binding[name] = int(value) if name in _INTEGERS else value
+    binding_text, opening = binding.pop("binding"), binding.pop("opening", None)
+    binding["v"] = 1
+    if "bet" in binding:
+        binding["bet"] = _read_bet(binding["bet"])
+    return _record(data, kind, binding, binding_text.encode("ascii"), opening)
+
+
+@lru_cache(4_096)
+def _read_bet(text: str) -> Any:
+    # Few bets make up an export. What is returned is shared, and nobody changes it.
+    return canonical.decode(text.encode("ascii"), what="binding: bet")
+
+
+def _unusual_record(data: bytes) -> OpenedRecord:
     members = canonical.decode_object(data, limit=MAX_RECORD_BYTES, what="record")
     kind, binding = members.get("kind"), members.get("binding")
     if not isinstance(kind, str) or kind not in _SHAPES or not isinstance(binding, dict):
         raise MalformedError("record: expected a binding and a kind")
-    shape = _SHAPES[kind]
     opening = _OPENINGS[kind]
     if len(members) != (3 if opening is None else 4) or members.get("v") != 1 or members["v"] is True:
         raise MalformedError(f"record: a {kind} has other members than these")
-    slots = _check_binding(kind, shape, binding)
-    tail = f',"kind":"{kind}","v":1}}' if opening is None else _tail(kind, opening, members, slots)
+    _check_members(kind, binding)
+    value = None if opening is None else members.get(opening)
+    if opening is not None and (type(value) is not str or len(value) % 64 or not _HEX(value)):
+        raise MalformedError(f"record: {opening} is 32 bytes for each slot in lowercase hex")
+    # What stands behind the binding has one spelling, so its length gives the binding's own bytes.
+    opened = "" if opening is None else f'"{opening}":"{value}",'
+    tail = f',"kind":"{kind}",{opened}"v":1}}'
+    return _record(data, kind, binding, data[len(_START) : -len(tail)], value)
+
+
+def _record(data: bytes, kind: str, binding: dict[str, Any], binding_bytes: bytes, opening: str | None) -> OpenedRecord:
+    slots = _check_numbers(kind, binding)
+    opened = b"" if opening is None else bytes.fromhex(opening)
+    if opening is not None and len(opened) != (32 * slots if kind == "draw" else 32):
+        raise MalformedError(f"record: a {kind} of {slots} slots does not open to {len(opened)} bytes")
     return OpenedRecord(
         kind,
         record_digest(data),
         binding,
-        data[len(_START) : -len(tail)],
+        binding_bytes,
         binding["pool"],
         binding["slot"],
         slots,
-        bytes.fromhex(members["secrets"]) if kind == "draw" else b"",
-        bytes.fromhex(members["opened"]) if kind == "void" else b"",
+        opened if kind == "draw" else b"",
+        opened if kind == "void" else b"",
     )
 
 
-def _check_binding(kind: str, shape: _Shape, binding: dict[str, Any]) -> int:
-    """Check the members of a binding and return how many slots it takes."""
-    names = binding.keys()
-    if not names <= _KNOWN[kind]:
-        raise MalformedError(f"binding: unknown field {min(names - _KNOWN[kind])[:64]!r} in a {kind}")
+def _check_members(kind: str, binding: dict[str, Any]) -> None:
+    """Check the names of a binding's members, and how each is spelled."""
+    shape, names = _SHAPES[kind], binding.keys()
+    if not names <= shape.known:
+        raise MalformedError(f"binding: unknown field {min(names - shape.known)[:64]!r} in a {kind}")
     if not shape.required <= names:
         raise MalformedError(f"binding: field {min(shape.required - names)!r} of a {kind} is missing")
-    texts, integers = shape.texts, shape.integers
     for name, value in binding.items():
-        check = texts.get(name)
+        check = shape.texts.get(name)
         if check is not None:
             if type(value) is not str or not check(value):
                 raise MalformedError(f"binding: {name} is not spelled as it must be")
-        elif name in integers and (type(value) is not int or value < 0):
-            raise MalformedError(f"binding: {name} is an integer that is not negative")
+        elif name in shape.integers and (type(value) is not int or not 0 <= value <= canonical.MAX_INTEGER):
+            raise MalformedError(f"binding: {name} is an integer from 0 to 2^53 - 1")
     if binding["v"] != 1:
         raise MalformedError("binding: only version 1 is known")
-    for one, other in _TOGETHER:
-        if kind in {"draw", "ticket"} and (one in names) != (other in names):
-            raise MalformedError(f"binding: {one} and {other} stand together")
-    if binding.get("session_seq") == 0:
-        raise MalformedError("binding: session_seq counts from 1")
-    slots: int = binding.get("count", 1)
-    if slots < 1 or ("count" in names and slots == 1):
-        raise MalformedError("binding: count is only there above 1")
-    if slots > 1 and "ticket" in names:
-        raise MalformedError("binding: a ticket has one slot")
+
+
+def _check_numbers(kind: str, binding: dict[str, Any]) -> int:
+    """Check what members say about each other; return how many slots the binding takes."""
+    if kind == "draw" or kind == "ticket":  # noqa: PLR1714 - on the path of every record of an export
+        if ("session" in binding) != ("session_seq" in binding):
+            raise MalformedError("binding: session and session_seq stand together")
+        if "session_seq" in binding and binding["session_seq"] == 0:
+            raise MalformedError("binding: session_seq counts from 1")
+        if ("stake_minor" in binding) != ("currency" in binding):
+            raise MalformedError("binding: stake_minor and currency stand together")
+    slots: int = 1
+    if "count" in binding:
+        slots = binding["count"]
+        if slots < 2:
+            raise MalformedError("binding: count is only there above 1")
+        if "ticket" in binding:
+            raise MalformedError("binding: a ticket has one slot")
     if binding["slot"] + slots > MAX_POOL_SIZE:
         raise MalformedError("binding: its slots do not lie in a pool")
     return slots
-
-
-def _tail(kind: str, opening: str, members: dict[str, Any], slots: int) -> str:
-    value = members.get(opening)
-    length = 64 * slots if kind == "draw" else 64
-    if type(value) is not str or len(value) != length or not _HEX(value):
-        raise MalformedError(f"record: {opening} has {length // 2} bytes in lowercase hex")
-    return f',"kind":"{kind}","{opening}":"{value}","v":1}}'

@@ -35,10 +35,16 @@ class Settlements:
     _bettors: set[tuple[bytes, int, str]] = field(default_factory=set)
     _settled: set[tuple[bytes, int]] = field(default_factory=set)
 
-    def drawn(self, draw: SettledDraw) -> None:
+    def drawn(
+        self,
+        record: OpenedRecord,
+        outcomes: list[tuple[int, ...]],
+        payouts: list[int] | None,
+        evaluator: PoolEvaluator,
+    ) -> None:
         """Keep a draw when a settlement of the export names it."""
-        if draw.record.digest in self.named:
-            self._draws[draw.record.digest] = draw
+        if record.digest in self.named:
+            self._draws[record.digest] = SettledDraw(record, outcomes, payouts, evaluator)
 
     def take(self, record: OpenedRecord) -> bool:
         """Check one settlement; return whether it is the first for an outcome without a bet of its own."""

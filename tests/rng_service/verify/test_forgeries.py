@@ -980,16 +980,19 @@ class RecordWithAnUnknownField(Operator):
 @forgery("export", "payouts")
 class ExportWithAnotherPayout(Operator):
     def on_export(self, lines):
-        return [
-            line._replace(payouts_minor=["7"] * len(line.payouts_minor)) if line.payouts_minor else line
-            for line in lines
-        ]
+        return [line._replace(stated=line.stated.replace(b'_minor":["', b'_minor":["7')) for line in lines]
 
 
 @forgery("export", "outcome")
-class ExportWithOutcomesOfAnotherType(Operator):
+class ExportWithOutcomesInAnotherSpelling(Operator):
     def on_export(self, lines):
-        return [line._replace(outcome=list(map(str, line.outcome))) if line.outcome else line for line in lines]
+        return [line._replace(stated=line.stated.replace(b"[", b"[0", 1)) for line in lines]
+
+
+@forgery("export", "outcome")
+class ExportWithAnOutcomeOfASettlement(Operator):
+    def on_export(self, lines):
+        return [line._replace(stated=line.stated or b'"outcome":[1],') for line in lines]
 
 
 @forgery("export", "record-lost")
