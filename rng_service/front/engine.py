@@ -1,9 +1,11 @@
 """The draw engine: groups concurrent requests into commits, has each group opened, and wakes who waits.
 
-    handler threads ──submit──▶ [binder] ──durable groups──▶ [opener] ──wakes──▶ handler threads
+    calls ──submit──▶ [ take what is waiting ▸ bind, durably ▸ have the vault open it ▸ answer ] ──notify──▶ calls
 
-Two threads, so that one group is opened by the vault while the next is committed. The binder takes whatever is waiting:
-alone, a request commits at once; under load, the requests that arrived during the last commit form the next group.
+One thread, one group at a time. A request that comes alone is bound at once; under load, the requests that arrive while
+a group is bound and opened form the next one, so that commits, journal writes, signatures and thread switches are shared
+by dozens of draws. Two threads in a row (bind the next while one is opened) were tried: groups halve and draws cost
+more. When the vault hangs, nothing further is bound: that is wanted.
 """
 
 import logging
@@ -11,7 +13,6 @@ import os
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 from typing import Final
 
@@ -33,6 +34,9 @@ _log = logging.getLogger(__name__)
 
 MAX_SLOTS_PER_GROUP: Final = 16_384
 MAX_WAIT_S: Final = 30.0
+# A group of this size says that the service is under load; then the next one is given a moment to come together.
+CROWD: Final = 4
+GATHER_S: Final = 0.001
 _GUARD_TRIES: Final = 5
 
 
@@ -53,14 +57,8 @@ class Submission:
         self.error: Exception | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class _Durable:
-    group: BoundGroup
-    submissions: list[Submission]
-
-
 class DrawEngine:
-    """Owns the binder and opener threads; `submit` may be called from any thread until `close`."""
+    """Owns the thread that binds and opens; `submit` may be called from any thread until `close`."""
 
     def __init__(
         self,
@@ -79,15 +77,11 @@ class DrawEngine:
         self._key_id = key_id
         self._random_bytes = random_bytes
         self._waiting: SimpleQueue[Submission | None] = SimpleQueue()
-        self._durable: SimpleQueue[_Durable | None] = SimpleQueue()
+        self._last_group = 0
         with reading(engine) as connection:
             self._latest_us = latest_bind_time_us(connection)
-        self._threads = [
-            threading.Thread(target=self._bind_forever, name="binder", daemon=True),
-            threading.Thread(target=self._open_forever, name="opener", daemon=True),
-        ]
-        for thread in self._threads:
-            thread.start()
+        self._thread = threading.Thread(target=self._run, name="draw-engine", daemon=True)
+        self._thread.start()
 
     def submit(
         self,
@@ -119,10 +113,9 @@ class DrawEngine:
     def close(self) -> None:
         """Finish what was submitted, then stop; nothing may be submitted any more."""
         self._waiting.put(None)
-        for thread in self._threads:
-            thread.join()
+        self._thread.join()
 
-    def _bind_forever(self) -> None:
+    def _run(self) -> None:
         stopping = False
         while not stopping:
             group, stopping = self._next_group()
@@ -131,10 +124,10 @@ class DrawEngine:
                 try:
                     self._bind(group)
                 except Exception as error:  # noqa: BLE001
-                    # The binder must outlive whatever one group runs into; each caller is told that it is in doubt.
+                    # The engine must outlive whatever one group runs into; each caller is told that it is in doubt.
                     _log.exception("a commit group failed")
                     _fail(group, error)
-        self._durable.put(None)
+            self._last_group = len(group)
 
     def _next_group(self) -> tuple[list[Submission], bool]:
         """Wait for a request, then take everything that is waiting, up to the group's limits."""
@@ -142,6 +135,9 @@ class DrawEngine:
         slots = 0
         try:
             found = self._waiting.get()
+            if self._last_group >= CROWD:
+                # Under load a short pause, without the interpreter's lock, lets more calls in than it delays.
+                time.sleep(GATHER_S)
             while found is not None:
                 group.append(found)
                 binding = found.task.binding
@@ -188,7 +184,7 @@ class DrawEngine:
             else:
                 bound.append(submission)
         if group is not None:
-            self._durable.put(_Durable(group, bound))
+            self._open(group, bound)
 
     def _commit(self, tasks: list[BindTask]) -> BoundGroup | None:
         for _ in range(_GUARD_TRIES):
@@ -227,20 +223,19 @@ class DrawEngine:
         except SQLAlchemyError:
             raise InDoubtError("the ledger went away during a commit; repeat with the same request_id") from None
 
-    def _open_forever(self) -> None:
-        while (durable := self._durable.get()) is not None:
-            try:
-                opened = open_records(self._vault, durable.group.key_id, durable.group.records)
-            except Exception as error:  # noqa: BLE001
-                # The bindings are durable: the sequencer will open them, and a repeat of the request finds them.
-                if not isinstance(error, VaultError | SealdrawError):
-                    _log.exception("a group could not be opened")
-                _fail(durable.submissions, _vault_unavailable(error))
-                continue
-            by_id = {record.bound.id: record for record in opened}
-            for submission in durable.submissions:
-                submission.opened = [by_id[record.id] for record in submission.task.records]
-                _notify(submission)
+    def _open(self, group: BoundGroup, submissions: list[Submission]) -> None:
+        try:
+            opened = open_records(self._vault, group.key_id, group.records)
+        except Exception as error:  # noqa: BLE001
+            # The bindings are durable: the sequencer will open them, and a repeat of the request finds them.
+            if not isinstance(error, VaultError | SealdrawError):
+                _log.exception("a group could not be opened")
+            _fail(submissions, _vault_unavailable(error))
+            return
+        by_id = {record.bound.id: record for record in opened}
+        for submission in submissions:
+            submission.opened = [by_id[record.id] for record in submission.task.records]
+            _notify(submission)
 
     def reopen(self, group_id: int) -> list[OpenedRecord]:
         """Return a durable group's records again, exactly as they were first given.

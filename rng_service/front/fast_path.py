@@ -11,6 +11,7 @@ ways. docs/adr/0002 tells what else was considered and measured.
 """
 
 from collections.abc import Callable
+from importlib import import_module
 from typing import Any, Final
 
 import grpc
@@ -136,6 +137,6 @@ def _nothing(_call: Any) -> None:
     """Stand in until grpc has said how it counts the call."""
 
 
-_server: Any = grpc._server  # type: ignore[attr-defined]  # noqa: SLF001 - loaded by grpc itself
-_cygrpc: Any = _server.cygrpc
+_server: Any = import_module("grpc._server")
+_cygrpc: Any = import_module("grpc._cython.cygrpc")
 _ordinary: Any = getattr(_server, "_handle_with_method_handler", None)

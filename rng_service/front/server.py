@@ -50,7 +50,7 @@ def unary(
     roles: frozenset[str],
     gate: Gate,
     limit: int = MAX_REQUEST_BYTES,
-) -> grpc.RpcMethodHandler[bytes, bytes]:
+) -> "grpc.RpcMethodHandler[bytes, bytes]":
     """Return the method that parses a request of ``kind``, identifies the caller and answers with ``handler``."""
     return grpc.unary_unary_rpc_method_handler(_caught(kind, handler, callers, roles, gate, limit))
 
@@ -146,7 +146,7 @@ def streaming(
     callers: Callers,
     roles: frozenset[str],
     gate: Gate,
-) -> grpc.RpcMethodHandler[bytes, bytes]:
+) -> "grpc.RpcMethodHandler[bytes, bytes]":
     """Return the method that streams what ``handler`` yields while the call is active."""
 
     def call(data: bytes, context: grpc.ServicerContext) -> Iterator[bytes]:
@@ -166,7 +166,7 @@ class FrontServer:
 
     def __init__(
         self,
-        services: Mapping[str, Mapping[str, grpc.RpcMethodHandler[bytes, bytes]]],
+        services: "Mapping[str, Mapping[str, grpc.RpcMethodHandler[bytes, bytes]]]",
         gate: Gate,
         *,
         listen: str,
