@@ -1,0 +1,92 @@
+"""What the records of a digest add to the totals: the fold of the auditor, fed from the ledger."""
+
+from collections.abc import Iterable, Mapping
+
+from sqlalchemy import Connection, select, tuple_
+
+from rng_service.ledger.models import FAMILY_FINAL, FAMILY_SETTLEMENT, GroupRow, RecordRow
+from rng_service.records.totals import TotalsFold
+from rng_service.sequencer.facts import PoolFacts
+from rng_service.sequencer.groups import RECORDS_IN_GROUP, StoredRecord
+from rng_service.sequencer.opening import OpenedRecord
+
+__all__ = ["add_record", "first_settlements"]
+
+_PAIRS_AT_ONCE = 400
+
+
+def add_record(fold: TotalsFold, record: OpenedRecord, pools: Mapping[int, PoolFacts], first: frozenset[int]) -> None:
+    """Add one record to ``fold``; ``first`` has the ids of settlements that are the first for their outcome."""
+    stored = record.stored
+    facts, fields = pools[stored.pool], stored.fields
+    if stored.kind == "settle":
+        fold.settlement(
+            facts.stream,
+            fields["currency"],
+            status=fields["status"],
+            stake_minor=fields["stake_minor"],
+            payout_minor=fields["payout_minor"],
+            first=stored.id in first,
+        )
+    elif stored.kind == "draw":
+        currency = fields.get("currency", "")
+        if "bet" not in fields or not currency:
+            fold.outcomes(facts.stream, currency, stored.slots)
+            return
+        stake = fields["stake_minor"]
+        seed = bytes.fromhex(fields.get("client_seed", ""))
+        outcomes = facts.evaluator.outcomes(stored.slot, record.secrets, seed)
+        fold.plays(
+            facts.stream,
+            currency,
+            stored.slots,
+            stake_minor=stake * stored.slots,
+            payout_minor=sum(facts.evaluator.payouts(fields["bet"], stake, outcomes)),
+        )
+
+
+def first_settlements(connection: Connection, settlements: Iterable[StoredRecord]) -> frozenset[int]:
+    """Return the ids of those that are the first for an outcome which was drawn without a bet of its own.
+
+    ``settlements`` come in the order in which they join their digests. First means: no digest has one already.
+    """
+    ordered = list(settlements)
+    outcomes = sorted({(record.pool, record.slot) for record in ordered})
+    settled = _settled_already(connection, outcomes)
+    first = set()
+    for record in ordered:
+        outcome = record.pool, record.slot
+        if outcome not in settled:
+            settled.add(outcome)
+            if not _has_own_bet(connection, *outcome):
+                first.add(record.id)
+    return frozenset(first)
+
+
+def _settled_already(connection: Connection, outcomes: list[tuple[int, int]]) -> set[tuple[int, int]]:
+    found: set[tuple[int, int]] = set()
+    for start in range(0, len(outcomes), _PAIRS_AT_ONCE):
+        rows = connection.execute(
+            select(RecordRow.pool_id, RecordRow.slot)
+            .join(GroupRow, GroupRow.id == RecordRow.id // RECORDS_IN_GROUP)
+            .where(
+                RecordRow.family == FAMILY_SETTLEMENT,
+                tuple_(RecordRow.pool_id, RecordRow.slot).in_(outcomes[start : start + _PAIRS_AT_ONCE]),
+                GroupRow.digest_seq.is_not(None),
+            )
+            .distinct()
+        )
+        found.update((row[0], row[1]) for row in rows)
+    return found
+
+
+def _has_own_bet(connection: Connection, pool: int, slot: int) -> bool:
+    # A batch stands under its first slot. Its bet is looked for in the bytes, whose members are sorted: nothing but a
+    # binding with a bet begins with one.
+    binding = connection.scalars(
+        select(RecordRow.binding)
+        .where(RecordRow.pool_id == pool, RecordRow.family == FAMILY_FINAL, RecordRow.slot <= slot)
+        .order_by(RecordRow.slot.desc())
+        .limit(1)
+    ).one()
+    return bytes(binding).startswith(b'{"bet":') and b'"currency":' in bytes(binding)

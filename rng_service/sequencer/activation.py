@@ -1,0 +1,134 @@
+"""Activation: a committed pool waits for its round, is activated in the log, and then in the vault."""
+
+from sqlalchemy import Connection, delete, insert, select
+
+from anchor.errors import VerificationError
+from anchor.merkle import leaf_hash
+from anchor.reader import LogReader
+from anchor.source import DirectorySource
+from rng_service.beacon import beacon_value, verify_round
+from rng_service.ledger.models import BeaconRoundRow, MetaRow
+from rng_service.ledger.sequencing import append_entry
+from rng_service.log_entries import PoolActivate
+from rng_service.pools.lifecycle import Activation, Event, State, next_activation
+from rng_service.sequencer.context import Context, LedgerRow, get_meta, move_pool, pools_in
+from rng_service.sequencer.publication import cover_key
+from rng_service.sequencer.rounds import RoundSource
+
+__all__ = ["enable_activated", "overdue_pools", "write_activations"]
+
+
+def write_activations(context: Context, rounds: RoundSource) -> int:
+    """Queue pool.activate for every committed pool whose round has come; return how many."""
+    written = 0
+    with context.reading() as connection:
+        waiting = pools_in(connection, State.COMMITTED)
+    for pool in waiting:
+        signature = None
+        if pool.beacon_round is not None:
+            signature = _round(context, rounds, pool)
+            if signature is None:
+                continue
+        now_us = context.clock_us()
+        if _decide(context, pool, now_us, known=signature is not None) is Activation.ACTIVATE:
+            written += _write(context, pool, signature, now_us)
+    return written
+
+
+def overdue_pools(context: Context) -> list[int]:
+    """Return the committed pools whose round did not come by their deadline."""
+    now_us = context.clock_us()
+    with context.reading() as connection:
+        waiting = pools_in(connection, State.COMMITTED)
+    return [pool.id for pool in waiting if _decide(context, pool, now_us, known=False) is Activation.THROW_AWAY]
+
+
+def enable_activated(context: Context) -> int:
+    """Let the vault open slots of pools whose activation is published, then let them be drawn from."""
+    enabled = 0
+    reader = None
+    with context.reading() as connection:
+        activated = pools_in(connection, State.ACTIVATING)
+    for pool in activated:
+        if pool.activate_index is None or pool.commit_index is None:
+            continue
+        reader = reader or LogReader(DirectorySource(context.config.public_dir), context.log_key)
+        context.vault.activate_pool(
+            pool.pool_id,
+            commit_entry=bytes(pool.commit_entry),
+            commit_index=pool.commit_index,
+            checkpoint=reader.checkpoint_note(),
+            inclusion_proof=reader.inclusion_proof(pool.commit_index),
+        )
+        # A crash right here leaves a pool that the vault would open and that nobody draws from: asked again, the
+        # vault says yes again.
+        context.on_step("activate.vault")
+        with context.writing() as connection:
+            connection.execute(delete(MetaRow).where(MetaRow.key == cover_key(pool.id)))
+            enabled += move_pool(connection, pool.id, Event.VAULT_ENABLED)
+        # From this commit on the front draws from it.
+        context.on_step("activate.enabled")
+    return enabled
+
+
+def _decide(context: Context, pool: LedgerRow, now_us: int, *, known: bool) -> Activation:
+    opens_us = None
+    if pool.beacon_round is not None and context.chain is not None:
+        opens_us = context.chain.time_of(pool.beacon_round)
+    return next_activation(now_us=now_us, deadline_us=pool.deadline_us, opens_us=opens_us, round_known=known)
+
+
+def _round(context: Context, rounds: RoundSource, pool: LedgerRow) -> bytes | None:
+    """Return the signature of exactly the round that the commitment names, from the archive or the relays."""
+    chain, number = context.chain, pool.beacon_round
+    if chain is None or bytes(pool.beacon_chain) != chain.chain_hash:
+        context.warnings.append(f"{pool.pool_id} waits for a chain that is no longer configured")
+        return None
+    with context.reading() as connection:
+        archived = _archived(connection, chain.chain_hash, number)
+    if archived is not None:
+        return archived
+    if _decide(context, pool, context.clock_us(), known=False) is not Activation.ASK_BEACON:
+        return None
+    signature = rounds.signature(number)
+    if signature is None:
+        return None
+    try:
+        verify_round(chain, number, signature)
+    except VerificationError as error:
+        context.warnings.append(str(error))
+        return None
+    with context.writing() as connection:
+        if _archived(connection, chain.chain_hash, number) is None:
+            connection.execute(insert(BeaconRoundRow).values(chain=chain.chain_hash, round=number, signature=signature))
+    return signature
+
+
+def _archived(connection: Connection, chain: bytes, number: int) -> bytes | None:
+    found = connection.scalars(
+        select(BeaconRoundRow.signature).where(BeaconRoundRow.chain == chain, BeaconRoundRow.round == number)
+    ).one_or_none()
+    return None if found is None else bytes(found)
+
+
+def _write(context: Context, pool: LedgerRow, signature: bytes | None, now_us: int) -> bool:
+    with context.writing() as connection:
+        note = get_meta(connection, cover_key(pool.id))
+        if note is None or pool.commit_index is None:
+            return False
+        entry = PoolActivate(
+            origin=context.origin,
+            time_us=now_us,
+            pool=pool.pool_id,
+            commit_index=pool.commit_index,
+            commit=leaf_hash(bytes(pool.commit_entry)),
+            checkpoint=bytes.fromhex(note),
+            beacon_signature=signature,
+            beacon_value=None if signature is None else beacon_value(signature),
+        )
+        moved = move_pool(connection, pool.id, Event.ACTIVATION_WRITTEN, activate_entry=entry.to_bytes())
+        if moved:
+            append_entry(connection, entry)
+    # A crash right here leaves an activation in the queue of the log; the vault opens nothing before it is published.
+    context.on_step("activate.recorded")
+    return moved

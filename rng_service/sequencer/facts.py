@@ -1,0 +1,62 @@
+"""What the sequencer knows of a pool beyond its row: name, stream, and what recomputes its outcomes."""
+
+from collections import OrderedDict
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, select
+
+from anchor.merkle import leaf_hash
+from rng_service.games import GameDefinition, parse_game
+from rng_service.ledger.models import GameRow, PoolRow, StreamRow
+from rng_service.log_entries import PoolActivate, PoolCommit, parse_entry
+from rng_service.names import Stream, parse_pool_id
+from rng_service.verify.evaluation import PoolEvaluator
+
+__all__ = ["PoolFacts", "PoolFactsCache"]
+
+_MOST = 4_096
+
+
+@dataclass(frozen=True, slots=True)
+class PoolFacts:
+    """An activated pool. ``evaluator`` is the auditor's own, so that both compute the same."""
+
+    id: int
+    name: str
+    stream: Stream
+    size: int
+    evaluator: PoolEvaluator
+
+
+class PoolFactsCache:
+    """Reads the facts of a pool once; they never change after its activation."""
+
+    def __init__(self) -> None:
+        self._facts: OrderedDict[int, PoolFacts] = OrderedDict()
+        self._games: dict[bytes, GameDefinition] = {}
+
+    def get(self, connection: Connection, pool: int) -> PoolFacts:
+        """Return the facts of the pool of row ``pool``, which is activated."""
+        found = self._facts.get(pool)
+        if found is None:
+            found = self._facts[pool] = self._read(connection, pool)
+            if len(self._facts) > _MOST:
+                self._facts.popitem(last=False)
+        return found
+
+    def _read(self, connection: Connection, pool: int) -> PoolFacts:
+        row = connection.execute(
+            select(PoolRow.pool_id, PoolRow.size, PoolRow.commit_entry, PoolRow.activate_entry, GameRow.definition)
+            .join(StreamRow, StreamRow.id == PoolRow.stream_id)
+            .join(GameRow, GameRow.id == StreamRow.game_id)
+            .where(PoolRow.id == pool)
+        ).one()
+        commit_entry = bytes(row.commit_entry)
+        commit, activation = parse_entry(commit_entry), parse_entry(bytes(row.activate_entry or b""))
+        if not isinstance(commit, PoolCommit) or not isinstance(activation, PoolActivate):
+            raise TypeError(f"{row.pool_id}: its entries are {commit.TYPE} and {activation.TYPE}")
+        game = self._games.get(commit.game_digest)
+        if game is None:
+            game = self._games[commit.game_digest] = parse_game(bytes(row.definition))
+        evaluator = PoolEvaluator(commit, leaf_hash(commit_entry), activation.beacon_value or b"", game)
+        return PoolFacts(pool, row.pool_id, parse_pool_id(row.pool_id).stream, row.size, evaluator)

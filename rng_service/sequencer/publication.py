@@ -1,0 +1,98 @@
+"""Publication: queued entries get their indices, go into the log, and only then have their effects."""
+
+from sqlalchemy import Connection, select, update
+
+from anchor.files import write_immutable
+from anchor.writer import LogWriter
+from rng_service.ledger.models import GameRow, PoolRow
+from rng_service.ledger.sequencing import SequencedEntry, assign_indices, indexed_entries
+from rng_service.log_entries import GameRegistration, PoolActivate, PoolCommit, parse_entry
+from rng_service.pools.lifecycle import Event
+from rng_service.public_files import game_path
+from rng_service.sequencer.context import Context, get_meta, move_pool, set_meta
+from rng_service.sequencer.site import write_index_page
+
+__all__ = ["cover_key", "publish", "settle_published"]
+
+BATCH = 512
+_SETTLED = "settled-size"
+
+
+def publish(context: Context, writer: LogWriter) -> int:
+    """Publish everything that is queued and return how many entries that was.
+
+    Each batch: indices (durable), files that its entries name, tiles, signature, checkpoint; then what follows from
+    being published. What a crash interrupts is finished by calling this again, with the same entries at the same
+    places: an index is never given twice.
+    """
+    published = 0
+    while True:
+        with context.writing() as connection:
+            assign_indices(connection, limit=BATCH)
+        # A crash right here leaves entries with indices and no tiles; they are the first that are appended next.
+        context.on_step("publish.assigned")
+        with context.reading() as connection:
+            entries = indexed_entries(connection, writer.size, writer.size + BATCH)
+        if entries:
+            _write_named_files(context, entries)
+            # A crash right here leaves files that no published entry names yet.
+            context.on_step("publish.files")
+            writer.append_and_publish([entry.data for entry in entries])
+            published += len(entries)
+        settle_published(context, writer.size)
+        if len(entries) < BATCH:
+            return published
+
+
+def settle_published(context: Context, size: int) -> None:
+    """Let the first ``size`` entries have their effects in the ledger; those that had them are skipped."""
+    with context.reading() as connection:
+        settled = int(get_meta(connection, _SETTLED) or 0)
+    if settled >= size:
+        return
+    note = (context.config.public_dir / "checkpoint").read_bytes()
+    games = False
+    while settled < size:
+        end = min(size, settled + BATCH)
+        with context.writing() as connection:
+            for entry in indexed_entries(connection, settled, end):
+                _settle(connection, entry, note)
+                games = games or entry.type == GameRegistration.TYPE
+            set_meta(connection, _SETTLED, str(end))
+        settled = end
+    # A crash before the commit leaves published entries whose effects are missing: they are settled at the next start.
+    context.on_step("publish.settled")
+    if games:
+        write_index_page(context)
+
+
+def cover_key(pool: int) -> str:
+    """Return the fact under which the checkpoint that first covered a pool's commitment waits for its activation."""
+    return f"cover/{pool}"
+
+
+def _settle(connection: Connection, entry: SequencedEntry, note: bytes) -> None:
+    if entry.type not in {PoolCommit.TYPE, PoolActivate.TYPE}:
+        return
+    parsed = parse_entry(entry.data)
+    if isinstance(parsed, PoolCommit):
+        pool = connection.scalars(select(PoolRow.id).where(PoolRow.pool_id == parsed.pool)).one()
+        connection.execute(update(PoolRow).where(PoolRow.id == pool).values(commit_index=entry.log_index))
+        set_meta(connection, cover_key(pool), note.hex())
+        move_pool(connection, pool, Event.COMMIT_PUBLISHED)
+    elif isinstance(parsed, PoolActivate):
+        connection.execute(update(PoolRow).where(PoolRow.pool_id == parsed.pool).values(activate_index=entry.log_index))
+
+
+def _write_named_files(context: Context, entries: list[SequencedEntry]) -> None:
+    for entry in entries:
+        if entry.type != GameRegistration.TYPE:
+            continue
+        parsed = parse_entry(entry.data)
+        if isinstance(parsed, GameRegistration):
+            with context.reading() as connection:
+                definition = connection.scalars(
+                    select(GameRow.definition).where(GameRow.digest == parsed.digest)
+                ).first()
+            if definition is not None:
+                write_immutable(context.config.public_dir / game_path(parsed.digest), bytes(definition))

@@ -1,0 +1,133 @@
+"""Recovery: what cannot be reconciled is burned in the open, and the public directory can be made again.
+
+`sealdraw recover` prints what `inspect` finds; with consent it calls these. Neither invents anything: burned slots are
+named by incidents in the log, and every public file follows from ledger, vault and vault mark.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from sqlalchemy import Connection, Engine, select, update
+
+from anchor.edge import RightEdge
+from anchor.errors import RefusedError
+from anchor.files import atomic_write
+from rng_service.ledger.engine import reading
+from rng_service.ledger.models import PoolRow
+from rng_service.ledger.sequencing import append_entry, indexed_entries
+from rng_service.log_entries import Incident, PoolQuarantine
+from rng_service.pools.lifecycle import Event, State
+from rng_service.sequencer.context import Context, LedgerRow, move_pool, pools_in
+from rng_service.sequencer.inspection import Finding, Remedy
+from rng_service.sequencer.journal_marks import JournalMark, reset_journal_mark
+from rng_service.sequencer.voiding import VoidRun, bind_voids
+
+__all__ = ["burn", "rebuild_tiles"]
+
+_BATCH = 4_096
+
+
+def burn(context: Context, findings: Sequence[Finding]) -> list[str]:
+    """Stop every pool that ``findings`` concern, say so in the log, and accept the vault's journal as it is now.
+
+    One transaction: afterwards the same findings are not made again. Returns the names of the pools. The caller leads
+    (its lease is in ``context``) and has the operator's consent.
+    """
+    burning = [finding for finding in findings if finding.remedy is Remedy.BURN]
+    if not burning:
+        return []
+    state = context.vault.get_state()
+    lost: dict[str, list[Finding]] = {}
+    for finding in burning:
+        if finding.pool is not None:
+            lost.setdefault(finding.pool, []).append(finding)
+    with context.writing() as connection:
+        stopped = [_halt(context, connection, pool, found) for pool, found in sorted(lost.items())]
+        if any(finding.kind == "vault-restored" for finding in burning):
+            stopped += _stop_everything(context, connection)
+        reset_journal_mark(connection, JournalMark(state.journal_sequence, state.journal_head))
+    return sorted(set(stopped))
+
+
+def rebuild_tiles(engine: Engine, directory: Path, size: int, root: bytes) -> int:
+    """Write the bundles and tiles of the first ``size`` entries from the ledger; return the number of files.
+
+    Raises RefusedError, before anything is written, when the ledger's entries do not have the root that the vault
+    marked: then it is the ledger that is not this log's.
+    """
+    with reading(engine) as connection:
+        entries = _entries(connection, size)
+    growth = RightEdge(0).grow(entries)
+    if growth.size != size or growth.root != root:
+        raise RefusedError(
+            f"the ledger's first {size} entries give the root {growth.root.hex()}, the vault signed {root.hex()}"
+        )
+    files = 0
+    for path, data in growth.files():
+        atomic_write(directory / path, data)
+        files += 1
+    return files
+
+
+def _entries(connection: Connection, size: int) -> list[bytes]:
+    return [
+        entry.data
+        for start in range(0, size, _BATCH)
+        for entry in indexed_entries(connection, start, min(size, start + _BATCH))
+    ]
+
+
+def _halt(context: Context, connection: Connection, name: str, found: Sequence[Finding]) -> str:
+    """Stop one pool of which the vault opened slots that the ledger does not know.
+
+    The free slots before the first of those become void; that one and all behind it cannot be accounted for.
+    """
+    for finding in found:
+        append_entry(
+            connection,
+            Incident(
+                origin=context.origin,
+                time_us=context.clock_us(),
+                kind="binding-lost",
+                reason="ledger-restored",
+                pool=name,
+                slot=finding.slot,
+                slots=finding.slots,
+            ),
+        )
+    pool = connection.execute(select(PoolRow.__table__).where(PoolRow.pool_id == name)).one_or_none()
+    if pool is None or State(pool.state) not in {State.ACTIVE, State.QUARANTINED}:
+        return name
+    first_lost = min(finding.slot for finding in found if finding.slot is not None)
+    end = max(pool.next_slot, first_lost)
+    append_entry(connection, _quarantine(context, pool))
+    connection.execute(
+        update(PoolRow).where(PoolRow.id == pool.id).values(next_slot=end, state=State.HALTED.value, reason="recovered")
+    )
+    if end > pool.next_slot:
+        run = VoidRun(pool.id, name, pool.next_slot, end - pool.next_slot, "recovered")
+        bind_voids(context, connection, [run])
+    return name
+
+
+def _stop_everything(context: Context, connection: Connection) -> list[str]:
+    append_entry(
+        connection,
+        Incident(
+            origin=context.origin, time_us=context.clock_us(), kind="vault-restored", reason="older-vault-journal"
+        ),
+    )
+    coming = pools_in(connection, State.SEALED, State.COMMITTED, State.ACTIVATING, State.ACTIVE)
+    return [
+        str(pool.pool_id) for pool in coming if move_pool(connection, pool.id, Event.QUARANTINE, reason="recovered")
+    ]
+
+
+def _quarantine(context: Context, pool: LedgerRow) -> PoolQuarantine:
+    return PoolQuarantine(
+        origin=context.origin,
+        time_us=context.clock_us(),
+        pool=pool.pool_id,
+        reason="recovered",
+        from_slot=pool.next_slot,
+    )

@@ -1,0 +1,34 @@
+"""When vault and ledger disagree about a slot: said in the log once, and its pool is never drawn from again."""
+
+from rng_service.ledger.sequencing import append_entry
+from rng_service.log_entries import Incident
+from rng_service.pools.lifecycle import Event
+from rng_service.sequencer.context import Context, get_meta, move_pool, set_meta
+from rng_service.sequencer.opening import OpeningRefusedError
+
+__all__ = ["record_refusal"]
+
+
+def record_refusal(context: Context, group: int, error: OpeningRefusedError) -> None:
+    """Queue an incident for a group that the vault refuses, and quarantine the pool; again changes nothing."""
+    context.warnings.append(str(error))
+    key = f"refused/{group}"
+    record = error.record
+    with context.writing() as connection:
+        if get_meta(connection, key) is not None:
+            return
+        set_meta(connection, key, error.reason)
+        append_entry(
+            connection,
+            Incident(
+                origin=context.origin,
+                time_us=context.clock_us(),
+                kind="opening-refused",
+                reason=error.reason,
+                pool=error.pool,
+                slot=record.slot,
+                slots=record.slots,
+            ),
+        )
+        # Nothing more is bound in a pool whose slots the two do not agree on.
+        move_pool(connection, record.pool, Event.QUARANTINE, reason="quarantine")

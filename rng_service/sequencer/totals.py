@@ -1,0 +1,100 @@
+"""Totals: every interval, what the digests since the last ones add up to."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from sqlalchemy import Connection, func, insert, select
+
+from anchor.errors import MalformedError
+from rng_service.errors import LedgerError
+from rng_service.ledger.models import DigestRow, DigestTotalRow, TotalsRow
+from rng_service.ledger.sequencing import append_entry
+from rng_service.log_entries import Totals
+from rng_service.log_entries import TotalsRow as Row
+from rng_service.sequencer.context import Context
+
+__all__ = ["add_up", "write_totals"]
+
+_MICROSECONDS: Final = 1_000_000
+
+
+def write_totals(context: Context, *, force: bool = False) -> bool:
+    """Queue totals over every digest that none cover yet, when they are due; ``force`` does not wait for the time."""
+    now_us = context.clock_us()
+    with context.reading() as connection:
+        last = connection.execute(select(TotalsRow.__table__).order_by(TotalsRow.seq.desc()).limit(1)).one_or_none()
+        newest = connection.execute(select(func.max(DigestRow.seq))).scalar()
+        start = 0 if last is None else last.to_digest + 1
+        if newest is None or newest < start:
+            return False
+        since_us = last.created_us if last is not None else _first_digest_us(connection)
+        if not force and now_us - since_us < context.config.log.totals_interval_s * _MICROSECONDS:
+            return False
+        entries = _entries(connection, context.origin, now_us, 0 if last is None else last.seq + 1, start, int(newest))
+    with context.writing() as connection:
+        if (connection.execute(select(func.max(TotalsRow.seq))).scalar() or 0) > entries[-1].seq:
+            raise LedgerError(f"totals {entries[0].seq} exist already")
+        for entry in entries:
+            connection.execute(
+                insert(TotalsRow).values(
+                    seq=entry.seq, from_digest=entry.from_digest, to_digest=entry.to_digest, created_us=now_us
+                )
+            )
+            append_entry(connection, entry)
+    # A crash before the commit leaves no totals; after it, entries that wait in the queue of the log.
+    context.on_step("totals.recorded")
+    return True
+
+
+def add_up(rows: Sequence[DigestTotalRow]) -> tuple[Row, ...]:
+    """Return the sums of ``rows`` by game version, program, class and currency, in their order."""
+    sums: dict[tuple[str, int, str, str, str], list[int]] = {}
+    for row in rows:
+        key = row.game, row.version, row.program, row.play_class, row.currency
+        found = sums.setdefault(key, [0, 0, 0, 0, 0])
+        values = row.outcomes, row.plays, int(row.stake_minor), int(row.payout_minor), row.unsettled
+        for position, value in enumerate(values):
+            found[position] += value
+    return tuple(
+        Row(
+            game=key[0],
+            version=key[1],
+            program=key[2],
+            play_class=key[3],
+            currency=key[4],
+            outcomes=found[0],
+            plays=found[1],
+            stake_minor=found[2],
+            payout_minor=found[3],
+            unsettled=found[4],
+        )
+        for key, found in sorted(sums.items())
+    )
+
+
+def _first_digest_us(connection: Connection) -> int:
+    return int(connection.execute(select(DigestRow.created_us).where(DigestRow.seq == 0)).scalar_one())
+
+
+def _entries(connection: Connection, origin: str, now_us: int, seq: int, start: int, end: int) -> list[Totals]:
+    """Return one entry, or more where one would not fit into the log."""
+    rows = connection.execute(
+        select(DigestTotalRow.__table__).where(DigestTotalRow.digest_seq >= start, DigestTotalRow.digest_seq <= end)
+    ).all()
+    entry = Totals(
+        origin=origin,
+        time_us=now_us,
+        seq=seq,
+        from_digest=start,
+        to_digest=end,
+        rows=add_up(rows),  # type: ignore[arg-type] # rows with the columns of the model
+    )
+    try:
+        entry.to_bytes()
+    except MalformedError:
+        if start == end:
+            raise
+        middle = (start + end) // 2
+        first = _entries(connection, origin, now_us, seq, start, middle)
+        return first + _entries(connection, origin, now_us, first[-1].seq + 1, middle + 1, end)
+    return [entry]

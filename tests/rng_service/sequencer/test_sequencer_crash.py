@@ -1,0 +1,113 @@
+"""The sequencer dies before each of its durable steps, as often as it passes one, and a new one goes on."""
+
+import pytest
+from sequencer_world import Killed
+from test_sequencer_life import states
+
+from rng_service.ledger.engine import writing
+from rng_service.sequencer.faults import STEPS
+from rng_service.sequencer.requests import request_quarantine
+
+
+class KillAt:
+    """Dies at the n-th passing of one step."""
+
+    def __init__(self, name, passing):
+        self.name = name
+        self.left = passing
+        self.passed = False
+
+    def __call__(self, name):
+        if name == self.name:
+            self.left -= 1
+            if self.left == 0:
+                self.passed = True
+                raise Killed(name)
+
+
+def story(world):
+    """Everything that a sequencer does, in short; each act is taken once, however often the sequencer dies."""
+    binder = world.binder()
+
+    def bind():
+        binder.draws(5, stake=10, bet={"bet": "under", "threshold": 30})
+        binder.reserve(2, lifetime_us=1)
+
+    def stop_pool():
+        with writing(world.engine) as connection:
+            assert request_quarantine(connection, "test/dice/1/base/real/0/2")
+
+    def use_up():
+        while states(world)["active"] and _free(world):
+            binder.draws(1)
+
+    yield None
+    yield bind
+    yield None
+    yield stop_pool
+    yield use_up
+    for _ in range(4):
+        yield None
+
+
+def _free(world):
+    from sqlalchemy import func, select
+
+    from rng_service.ledger.engine import reading
+    from rng_service.ledger.models import PoolRow
+
+    with reading(world.engine) as connection:
+        return connection.execute(
+            select(func.sum(PoolRow.size - PoolRow.next_slot)).where(PoolRow.state == "active")
+        ).scalar_one()
+
+
+def play(world, kill):
+    """Run the story; after the death a new sequencer starts over the same vault, ledger and directory."""
+    deaths = 0
+
+    def alive(action):
+        nonlocal deaths
+        while True:
+            try:
+                if world.sequencer is None:
+                    world.start(on_step=kill)
+                return action()
+            except Killed:
+                deaths += 1
+                world.abandon()
+
+    alive(lambda: None)
+    alive(lambda: world.steps(1))
+    alive(lambda: world.steps(1))
+    for act in story(world):
+        if act is not None:
+            act()
+        alive(lambda: world.steps(1))
+    alive(lambda: world.sequencer.finish())  # noqa: PLW0108 - the sequencer may be another one by then
+    return deaths
+
+
+@pytest.mark.parametrize("passing", [1, 2])
+@pytest.mark.parametrize("step", STEPS)
+def test_a_death_before_any_durable_step_changes_nothing_that_an_auditor_sees(make_world, step, passing):
+    world = make_world(size=8)
+    world.register()
+    kill = KillAt(step, passing)
+    deaths = play(world, kill)
+    assert deaths == (1 if kill.passed else 0)
+    assert kill.passed or passing == 2 or step == "genesis.written"
+    report = world.verify()
+    assert report.records["draw"] >= 6
+    assert report.records["void"] >= 2
+    assert report.pools_closed >= 1
+
+
+@pytest.mark.parametrize("step", ["digest.recorded", "publish.assigned", "publish.checkpoint", "publish.settled"])
+def test_a_death_on_postgresql_changes_nothing_that_an_auditor_sees(make_world, step):
+    from tests.support.postgres import new_database
+
+    world = make_world(new_database(), size=8)
+    world.register()
+    assert play(world, KillAt(step, 2)) == 1
+    world.verify()
