@@ -33,16 +33,16 @@ _STREAMS = select(StreamRow.id, StreamRow.game_id, StreamRow.program, StreamRow.
 class PackedLevel(Sequence[bytes]):
     """One level of a Merkle tree in one bytes object: 32 bytes a node instead of an object each."""
 
-    __slots__ = ("_data",)
+    __slots__ = ("data",)
 
     def __init__(self, hashes: Sequence[bytes]) -> None:
-        self._data = b"".join(hashes)
+        self.data = b"".join(hashes)
 
     def __len__(self) -> int:
-        return len(self._data) >> 5
+        return len(self.data) >> 5
 
     def __getitem__(self, index: int) -> bytes:  # type: ignore[override]
-        return self._data[index << 5 : (index + 1) << 5]
+        return self.data[index << 5 : (index + 1) << 5]
 
 
 @dataclass(slots=True)
@@ -62,16 +62,21 @@ class Pool:
     deriver: DrawKeyDeriver = field(repr=False)
     program: Program = field(repr=False)
     levels: tuple[PackedLevel, ...] = field(repr=False)
+    _siblings: tuple[bytes, ...] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        # The hashes of a path stand on every level but the root's.
+        self._siblings = tuple(level.data for level in self.levels[:-1])
 
     def slot_path(self, slot: int, count: int) -> list[bytes]:
         """Return the inclusion path of one slot, or the range path of several (PROTOCOL.md, section 8)."""
         if count > 1:
             return range_path(self.levels, slot, count)
         path = []
-        for level in self.levels[:-1]:
-            sibling = slot ^ 1
-            if sibling < len(level):
-                path.append(level[sibling])
+        for data in self._siblings:
+            start = (slot ^ 1) << 5
+            if start < len(data):
+                path.append(data[start : start + 32])
             slot >>= 1
         return path
 

@@ -27,15 +27,15 @@ class DrawService:
 
     def prepare_reserve(self, request: draw_pb2.ReserveRequest, caller: str) -> Play:
         """Return what a Reserve call asks for."""
-        return requests.reserve(request, caller, self._catalog)
+        return self._prepare(requests.reserve, request, caller)
 
     def prepare_draw(self, request: draw_pb2.DrawRequest, caller: str) -> Play:
         """Return what a Draw call asks for."""
-        return requests.draw(request, caller, self._catalog)
+        return self._prepare(requests.draw, request, caller)
 
     def prepare_batch(self, request: draw_pb2.BatchDrawRequest, caller: str) -> Play:
         """Return what a BatchDraw call asks for."""
-        return requests.batch_draw(request, caller, self._catalog)
+        return self._prepare(requests.batch_draw, request, caller)
 
     def answer_reserve(self, _play: Play, opened: list[OpenedRecord]) -> draw_pb2.ReserveResponse:
         """Return the answer to a Reserve call whose records are open."""
@@ -130,6 +130,28 @@ class DrawService:
             raise FailedPrecondition("REQUEST_ID_REUSED", "this request_id was used for a request with other fields")
         return self._records(known)
 
+    def _prepare(self, build: Build, request: Playing, caller: str) -> Play:
+        """Build the play; what was promised under a game version that has ended since is still kept."""
+        try:
+            return build(request, caller, self._catalog)
+        except (FailedPrecondition, InvalidArgument):
+            # A repeat, or a draw on a ticket, belongs to the version that was there when it was first answered.
+            stream = self._promised(request, caller)
+            if stream is None:
+                raise
+            return build(request, caller, PinnedStream(stream))
+
+    def _promised(self, request: Playing, caller: str) -> Stream | None:
+        try:
+            request_id = parse_request_id(request.request_id)
+        except MalformedError:
+            return None
+        with reading(self._ledger) as connection:
+            pool_id = pool_of_request(connection, request_id, caller)
+            if pool_id is None and isinstance(request, draw_pb2.DrawRequest) and request.ticket_hash:
+                pool_id = pool_of_ticket(connection, request.ticket_hash, caller)
+        return None if pool_id is None else self._catalog.stream_of(pool_id)
+
     def _known(self, request_id: bytes, caller: str) -> KnownRequest:
         with reading(self._ledger) as connection:
             known = find_request(connection, request_id, caller)
@@ -163,5 +185,8 @@ class DrawService:
         return receipts.ticket_response(self._catalog.pool(opened.bound.pool), opened)
 
     def _receipt(self, play: Play, opened: OpenedRecord) -> types_pb2.Receipt:
+        if not play.stream.owns(opened.bound.pool_id):
+            # A repeat that names no version, of a draw from before the newest was registered: its own bet pays it.
+            return receipts.read_back(self._catalog, opened)
         pool = self._catalog.pool(opened.bound.pool)
         return receipts.draw_receipt(pool, opened, play.client_seed, play.bet, play.stake_minor)

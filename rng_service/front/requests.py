@@ -35,9 +35,12 @@ class Play:
 
 
 def payload_hash(fields: dict[str, Any]) -> bytes:
-    """Return the payload hash of a call (PROTOCOL.md, sections 2 and 13); empty fields are left out."""
+    """Return the payload hash of a call (PROTOCOL.md, sections 2 and 13) whose fields were validated.
+
+    Empty fields are left out.
+    """
     present = {key: value for key, value in fields.items() if value}
-    return sha256(PAYLOAD_LABEL + canonical.encode(present)).digest()
+    return sha256(PAYLOAD_LABEL + canonical.encode_valid(present)).digest()
 
 
 def reserve(request: draw_pb2.ReserveRequest, caller: str, catalog: Catalog) -> Play:
