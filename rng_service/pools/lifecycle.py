@@ -66,7 +66,7 @@ _TABLE: Final[dict[Event, tuple[State, frozenset[State]]]] = {
     ),
     Event.THROWN_AWAY: (State.VOID, frozenset({State.COMMITTED, State.QUARANTINED})),
     Event.COMPLETED: (State.CLOSED, frozenset({State.ACTIVE, State.QUARANTINED})),
-    Event.UNACCOUNTABLE: (State.HALTED, frozenset({State.ACTIVE, State.QUARANTINED})),
+    Event.UNACCOUNTABLE: (State.HALTED, frozenset({State.COMMITTED, State.ACTIVE, State.QUARANTINED})),
     Event.KEY_DESTROYED: (State.ERASED, frozenset({State.CLOSED})),
 }
 

@@ -28,6 +28,7 @@ from rng_service.records.digest import BuiltDigest, build_digests
 from rng_service.records.totals import TotalsFold
 from rng_service.sequencer.accounting import add_record, first_settlements
 from rng_service.sequencer.context import Context
+from rng_service.sequencer.disposal import is_announced
 from rng_service.sequencer.facts import PoolFacts, PoolFactsCache
 from rng_service.sequencer.groups import (
     StoredGroup,
@@ -77,7 +78,7 @@ class DigestMaker:
 
     facts: PoolFactsCache = field(default_factory=PoolFactsCache)
     _refused: set[int] = field(default_factory=set)
-    # How many slots of each pool digests have; forgotten whenever a pass fails.
+    # How many slots of each pool digests have; forgotten while it is not known whether a pass was recorded.
     _bound: dict[int, int] = field(default_factory=dict)
 
     def make(self, context: Context, *, force: bool = False) -> int:
@@ -96,22 +97,23 @@ class DigestMaker:
             if elapsed_us is None or elapsed_us >= half_us:
                 self._record(context, head, now_us, [_heartbeat(context, head, now_us)])
             return 0
-        opened = self._open(context, waiting)
+        opened, reached = self._open(context, waiting)
         # A crash up to here leaves nothing new: the vault opens the same groups again.
         context.on_step("digest.opened")
         if not opened:
             return 0
         with context.reading() as connection:
             beacon = _newest_round(connection, context)
-        reached, self._bound = self._bound, {}
         parts = pack_digests(opened, origin=context.origin, time_us=now_us, seq=head.seq, prev=head.prev, beacon=beacon)
+        self._bound = {}
         self._record(context, head, now_us, parts)
         self._bound = reached if len(reached) <= _MOST_POOLS else {}
         return sum(len(group.records) for group in opened)
 
-    def _open(self, context: Context, waiting: Sequence[tuple[int, str]]) -> list[OpenedGroup]:
+    def _open(self, context: Context, waiting: Sequence[tuple[int, str]]) -> tuple[list[OpenedGroup], dict[int, int]]:
+        """Open the groups that may join now; say how far their pools are bound once they have."""
         with context.reading() as connection:
-            groups = self._select(connection, waiting)
+            groups, reached = self._select(connection, waiting)
             pools = {
                 record.pool: self.facts.get(connection, record.pool) for group in groups for record in group.records
             }
@@ -124,12 +126,13 @@ class DigestMaker:
                 # This group and what depends on it stays out, in the open; every other pool goes on. The next pass
                 # chooses again without it.
                 self._refused.add(group.id)
-                self._bound = {}
                 record_refusal(context, group.id, error)
-                return []
-        return opened
+                return [], {}
+        return opened, reached
 
-    def _select(self, connection: Connection, waiting: Sequence[tuple[int, str]]) -> list[StoredGroup]:
+    def _select(
+        self, connection: Connection, waiting: Sequence[tuple[int, str]]
+    ) -> tuple[list[StoredGroup], dict[int, int]]:
         groups: dict[int, StoredGroup] = {}
         candidates = []
         records = slots = 0
@@ -146,10 +149,9 @@ class DigestMaker:
         found_before = {pool: _pool_before(connection, pool) for pool in begun}
         before = {pool: earlier for pool, earlier in found_before.items() if earlier is not None}
         touched.update(pool for pool, _ in before.values())
-        self._bound.update(bound_slots(connection, touched - self._bound.keys()))
-        chosen = select_groups(candidates, self._bound, before, most_records=MAX_RECORDS, most_slots=MAX_SLOTS)
-        self._bound = chosen.bound
-        return [groups[group] for group in chosen.groups]
+        bound = {**self._bound, **bound_slots(connection, touched - self._bound.keys())}
+        chosen = select_groups(candidates, bound, before, most_records=MAX_RECORDS, most_slots=MAX_SLOTS)
+        return [groups[group] for group in chosen.groups], chosen.bound
 
     def _record(self, context: Context, head: _Head, now_us: int, parts: Sequence[_Part]) -> None:
         totals = self._totals(context, parts)
@@ -255,7 +257,7 @@ def _pool_before(connection: Connection, pool: int) -> tuple[int, int] | None:
     """Return (row, size) of the pool before this one in its lane while that one must be used up first."""
     this = aliased(PoolRow)
     row = connection.execute(
-        select(PoolRow.id, PoolRow.size, PoolRow.state, PoolRow.next_slot)
+        select(PoolRow.id, PoolRow.size, PoolRow.state)
         .join(
             this,
             and_(this.stream_id == PoolRow.stream_id, this.lane == PoolRow.lane, this.number == PoolRow.number + 1),
@@ -264,8 +266,7 @@ def _pool_before(connection: Connection, pool: int) -> tuple[int, int] | None:
     ).one_or_none()
     if row is None or row.state in {State.VOID, State.HALTED, State.CLOSED, State.ERASED}:
         return None
-    if row.state == State.QUARANTINED and row.next_slot == row.size:
-        # Its pool.quarantine was queued together with its voids.
+    if row.state == State.QUARANTINED and is_announced(connection, row.id):
         return None
     return row.id, row.size
 

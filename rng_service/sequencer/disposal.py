@@ -1,16 +1,17 @@
 """Disposal: what is left of a stopped pool is thrown away, and whatever is thrown away is opened."""
 
-from sqlalchemy import select, update
+from sqlalchemy import Connection, select, update
 
 from rng_service.ledger.models import PoolRow
 from rng_service.ledger.sequencing import append_entry
-from rng_service.log_entries import PoolQuarantine, PoolVoid
+from rng_service.log_entries import Incident, PoolQuarantine, PoolVoid
 from rng_service.pools.lifecycle import Event, State
 from rng_service.sequencer.activation import overdue_pools
-from rng_service.sequencer.context import Context, LedgerRow, move_pool, pools_in
+from rng_service.sequencer.context import Context, LedgerRow, get_meta, move_pool, pools_in, set_meta
 from rng_service.sequencer.voiding import VoidRun, bind_voids
+from rng_service.vault.errors import VaultRefusedError
 
-__all__ = ["dispose"]
+__all__ = ["dispose", "is_announced"]
 
 # What a void binding may give as its reason; everything else that an operator says is a quarantine.
 _VOID_REASONS = frozenset({"quarantine", "retired", "frozen", "recovered"})
@@ -30,12 +31,17 @@ def dispose(context: Context) -> int:
             disposed += _void_unused(context, pool, pool.reason or "quarantine")
         elif pool.next_slot < pool.size:
             disposed += _void_rest(context, pool)
+        else:
+            disposed += _announce_full(context, pool)
     return disposed
 
 
 def _void_unused(context: Context, pool: LedgerRow, reason: str) -> bool:
     """A pool of which nothing was bound is opened by its key."""
-    key = context.vault.void_pool(pool.pool_id)
+    try:
+        key = context.vault.void_pool(pool.pool_id)
+    except VaultRefusedError as error:
+        return _halt_unopenable(context, pool, error)
     # A crash right here leaves a pool that the vault has ended and the log has not: the vault gives the key again.
     context.on_step("disposal.vault")
     with context.writing() as connection:
@@ -45,6 +51,27 @@ def _void_unused(context: Context, pool: LedgerRow, reason: str) -> bool:
                 connection,
                 PoolVoid(origin=context.origin, time_us=context.clock_us(), pool=pool.pool_id, reason=reason, key=key),
             )
+    context.on_step("disposal.recorded")
+    return moved
+
+
+def _halt_unopenable(context: Context, pool: LedgerRow, error: VaultRefusedError) -> bool:
+    """A pool whose key the vault does not have, or of which it opened slots, cannot be opened: that is said aloud."""
+    context.warnings.append(f"{pool.pool_id} cannot be opened by its key: {error}")
+    with context.writing() as connection:
+        moved = move_pool(connection, pool.id, Event.UNACCOUNTABLE)
+        if moved:
+            append_entry(
+                connection,
+                Incident(
+                    origin=context.origin,
+                    time_us=context.clock_us(),
+                    kind="pool-unopenable",
+                    reason=error.reason,
+                    pool=pool.pool_id,
+                ),
+            )
+            _announce(context, connection, pool)
     context.on_step("disposal.recorded")
     return moved
 
@@ -64,7 +91,7 @@ def _void_rest(context: Context, pool: LedgerRow) -> bool:
         )
         if taken.rowcount != 1:
             return False
-        append_entry(connection, _quarantine(context, pool))
+        _announce(context, connection, pool)
         run = VoidRun(pool.id, pool.pool_id, pool.next_slot, pool.size - pool.next_slot, str(reason))
         bind_voids(context, connection, [run])
     # A crash before the commit leaves a stopped pool; after it, voids that the next digest opens.
@@ -72,11 +99,36 @@ def _void_rest(context: Context, pool: LedgerRow) -> bool:
     return True
 
 
-def _quarantine(context: Context, pool: LedgerRow) -> PoolQuarantine:
-    return PoolQuarantine(
-        origin=context.origin,
-        time_us=context.clock_us(),
-        pool=pool.pool_id,
-        reason=pool.reason or "quarantine",
-        from_slot=pool.next_slot,
+def _announce_full(context: Context, pool: LedgerRow) -> bool:
+    """A pool that was stopped when its last slot was bound has nothing to throw away, and is announced all the same."""
+    with context.reading() as connection:
+        if is_announced(connection, pool.id):
+            return False
+    with context.writing() as connection:
+        _announce(context, connection, pool)
+    # A crash before the commit leaves a stopped pool that is announced by the next pass.
+    context.on_step("disposal.recorded")
+    return True
+
+
+def is_announced(connection: Connection, pool: int) -> bool:
+    """Return whether the pool.quarantine of a pool is queued or published: then the next of its lane may be used."""
+    return get_meta(connection, _announced_key(pool)) is not None
+
+
+def _announce(context: Context, connection: Connection, pool: LedgerRow) -> None:
+    set_meta(connection, _announced_key(pool.id), "1")
+    append_entry(
+        connection,
+        PoolQuarantine(
+            origin=context.origin,
+            time_us=context.clock_us(),
+            pool=pool.pool_id,
+            reason=pool.reason or "quarantine",
+            from_slot=pool.next_slot,
+        ),
     )
+
+
+def _announced_key(pool: int) -> str:
+    return f"quarantine/{pool}"
