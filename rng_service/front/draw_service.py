@@ -1,20 +1,48 @@
 """DrawService: the calls that game servers make."""
 
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
 from sealdraw.v1 import draw_pb2, types_pb2
 from sqlalchemy import Engine
 
-from rng_service.errors import FailedPrecondition, NotFound
+from anchor.errors import MalformedError
+from rng_service.errors import FailedPrecondition, InvalidArgument, NotFound
 from rng_service.front import receipts, requests
-from rng_service.front.catalog import Catalog
-from rng_service.front.checks import Checks
+from rng_service.front.catalog import Catalog, Stream
+from rng_service.front.checks import CLASSES, Checks
 from rng_service.front.engine import DrawEngine
 from rng_service.front.opening import OpenedRecord
-from rng_service.front.requests import Play
+from rng_service.front.requests import Play, Streams
 from rng_service.front.settlement import settlement_task
 from rng_service.ledger.bind import BindTask
 from rng_service.ledger.engine import reading, writing
-from rng_service.ledger.reading import FENCE, KnownRequest, fence_request, find_request
+from rng_service.ledger.reading import (
+    FENCE,
+    KnownRequest,
+    fence_request,
+    find_request,
+    pool_of_request,
+    pool_of_ticket,
+)
+from rng_service.names import parse_pool_id
 from rng_service.records.binding import SettleBinding
+from rng_service.request_id import parse_request_id
+
+Playing = draw_pb2.ReserveRequest | draw_pb2.DrawRequest | draw_pb2.BatchDrawRequest
+Build = Callable[[Any, str, Streams], Play]
+
+
+@dataclass(frozen=True, slots=True)
+class _Pinned:
+    """The one stream that a request was already answered from, retired or not."""
+
+    promised: Stream
+
+    def stream(self, _game: str, _version: int, _program: str, _play_class: str) -> Stream:
+        """Return it."""
+        return self.promised
 
 
 class DrawService:
@@ -134,23 +162,28 @@ class DrawService:
         """Build the play; what was promised under a game version that has ended since is still kept."""
         try:
             return build(request, caller, self._catalog)
-        except (FailedPrecondition, InvalidArgument):
+        except (FailedPrecondition, InvalidArgument, NotFound):
             # A repeat, or a draw on a ticket, belongs to the version that was there when it was first answered.
             stream = self._promised(request, caller)
             if stream is None:
                 raise
-            return build(request, caller, PinnedStream(stream))
+        return build(request, caller, _Pinned(stream))
 
     def _promised(self, request: Playing, caller: str) -> Stream | None:
+        """Return the stream that holds what this request was already given, if it is the one that it names."""
         try:
             request_id = parse_request_id(request.request_id)
         except MalformedError:
             return None
         with reading(self._ledger) as connection:
             pool_id = pool_of_request(connection, request_id, caller)
-            if pool_id is None and isinstance(request, draw_pb2.DrawRequest) and request.ticket_hash:
+            if pool_id is None and isinstance(request, draw_pb2.DrawRequest) and not request.next_client_seed_hash:
                 pool_id = pool_of_ticket(connection, request.ticket_hash, caller)
-        return None if pool_id is None else self._catalog.stream_of(pool_id)
+        if pool_id is None:
+            return None
+        said = parse_pool_id(pool_id).stream
+        named = request.game, request.version or said.version, request.program, CLASSES.get(request.play_class)
+        return self._catalog.stream_of(pool_id) if named == said else None
 
     def _known(self, request_id: bytes, caller: str) -> KnownRequest:
         with reading(self._ledger) as connection:

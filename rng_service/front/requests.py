@@ -6,13 +6,13 @@ Nothing is bound here. Whatever is wrong with a request is found before a slot i
 import os
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import Any
+from typing import Any, Protocol
 
 from sealdraw.v1 import draw_pb2
 
 from anchor import canonical
 from rng_service.encoding import PAYLOAD_LABEL, TAGS_LABEL
-from rng_service.front.catalog import Catalog, Stream
+from rng_service.front.catalog import Stream
 from rng_service.front.checks import Checks
 from rng_service.games import Bet
 from rng_service.ledger.bind import BindTask
@@ -21,6 +21,13 @@ from rng_service.records.binding import DrawBinding, TicketBinding
 
 MAX_BATCH = 1_000
 MAX_BET_BYTES = 4_096
+
+
+class Streams(Protocol):
+    """Where a request's stream is looked up: the catalog."""
+
+    def stream(self, game: str, version: int, program: str, play_class: str, /) -> Stream:
+        """Return the stream; raises the RequestError that answers a request for one that there is not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +50,7 @@ def payload_hash(fields: dict[str, Any]) -> bytes:
     return sha256(PAYLOAD_LABEL + canonical.encode_valid(present)).digest()
 
 
-def reserve(request: draw_pb2.ReserveRequest, caller: str, catalog: Catalog) -> Play:
+def reserve(request: draw_pb2.ReserveRequest, caller: str, catalog: Streams) -> Play:
     """Return the play of a Reserve call; raises the RequestError that answers it otherwise."""
     checks = Checks()
     request_id = checks.request_id(request.request_id)
@@ -82,7 +89,7 @@ def reserve(request: draw_pb2.ReserveRequest, caller: str, catalog: Catalog) -> 
     return Play(task, stream, b"", None, 0)
 
 
-def draw(request: draw_pb2.DrawRequest, caller: str, catalog: Catalog) -> Play:
+def draw(request: draw_pb2.DrawRequest, caller: str, catalog: Streams) -> Play:
     """Return the play of a Draw call; raises the RequestError that answers it otherwise."""
     checks = Checks()
     if request.ticket_hash:
@@ -104,7 +111,7 @@ def draw(request: draw_pb2.DrawRequest, caller: str, catalog: Catalog) -> Play:
     )
 
 
-def batch_draw(request: draw_pb2.BatchDrawRequest, caller: str, catalog: Catalog) -> Play:
+def batch_draw(request: draw_pb2.BatchDrawRequest, caller: str, catalog: Streams) -> Play:
     """Return the play of a BatchDraw call; raises the RequestError that answers it otherwise."""
     checks = Checks()
     if not 1 <= request.count <= MAX_BATCH:
@@ -117,7 +124,7 @@ def _draw(
     request: draw_pb2.DrawRequest | draw_pb2.BatchDrawRequest,
     checks: Checks,
     caller: str,
-    catalog: Catalog,
+    catalog: Streams,
     special: dict[str, Any],
 ) -> Play:
     request_id = checks.request_id(request.request_id)
@@ -195,7 +202,7 @@ def _wager(request: draw_pb2.DrawRequest | draw_pb2.BatchDrawRequest, checks: Ch
 def _stream(
     request: draw_pb2.ReserveRequest | draw_pb2.DrawRequest | draw_pb2.BatchDrawRequest,
     checks: Checks,
-    catalog: Catalog,
+    catalog: Streams,
 ) -> Stream:
     game = checks.name("game", request.game)
     program = checks.name("program", request.program)

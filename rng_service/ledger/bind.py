@@ -182,9 +182,7 @@ def bind_group(
     fresh = builder.deduplicate(tasks)
     builder.read_tickets(fresh)
     placed = [(place, task) for place, task in fresh if builder.place(place, task)]
-    refused = [task for _, task in fresh if task.error is not None]
-    for task in refused:
-        execute(connection, "DELETE FROM requests WHERE request_id = ? AND caller = ?", task.key)
+    _forget_refused(connection, tasks, fresh)
     if not placed:
         execute(connection, "DELETE FROM commit_groups WHERE id = ?", (group_id,))
         return None
@@ -193,6 +191,23 @@ def bind_group(
         builder.build(place, task)
     builder.write()
     return BoundGroup(group_id, key_id, now_us, builder.records, builder.advanced())
+
+
+def _forget_refused(connection: Connection, tasks: Sequence[BindTask], fresh: Sequence[tuple[int, BindTask]]) -> None:
+    """Free the ids of refused requests, and answer for those that came twice in the group."""
+    refused = {task.key: task for _, task in fresh if task.error is not None}
+    for key in refused:
+        execute(connection, "DELETE FROM requests WHERE request_id = ? AND caller = ?", key)
+    for task in tasks:
+        first = refused.get(task.key)
+        if first is None or not task.repeated:
+            continue
+        # What it repeats left no trace: the same request has the same answer, another one has to come again.
+        task.repeated = False
+        if task.payload == first.payload:
+            task.error = first.error
+        else:
+            task.error = Unavailable("LEDGER_UNAVAILABLE", "another request used this request_id meanwhile; try again")
 
 
 def latest_bind_time_us(connection: Connection) -> int:
@@ -423,12 +438,15 @@ class _GroupBuilder:
                 BoundRecord(first_id, "draw", ticket.pool, ticket.pool_id, ticket.slot, 1, data, ticket.binding)
             )
         elif isinstance(binding, DrawBinding):
+            wanted = binding.count
             for cursor, start, count in placement.draws:
                 binding.count = count
                 data = binding.to_bytes(cursor.pool_id, start, self._now_us, self._nonce())
                 record_id = first_id + len(task.records)
                 task.records.append(BoundRecord(record_id, "draw", cursor.id, cursor.pool_id, start, count, data))
                 binding.session_sequence += 1
+            # The task is bound again, for all its slots, when the guard turns out to be lost.
+            binding.count = wanted
         if placement.ticket is not None:
             reserved = binding if isinstance(binding, TicketBinding) else task.next_ticket
             if reserved is not None:
@@ -448,7 +466,8 @@ class _GroupBuilder:
 
     def write(self) -> None:
         """Write the group; GuardLost when a pool or ticket is not as it was read."""
-        for cursor, after in self._after.values():
+        # In one order for everybody: two fronts that each wait for the other's pool would be a deadlock.
+        for _, (cursor, after) in sorted(self._after.items()):
             moved = execute(
                 self._connection,
                 "UPDATE pools SET next_slot = ? WHERE id = ? AND next_slot = ? AND state = 'active'",

@@ -55,6 +55,30 @@ def find_request(connection: Connection, request_id: bytes, caller: str) -> Know
     return None
 
 
+def pool_of_request(connection: Connection, request_id: bytes, caller: str) -> str | None:
+    """Return the id of the pool that a known request was first given a slot of, or None."""
+    return _pool_id(
+        connection,
+        "SELECT p.pool_id FROM requests q JOIN records r ON r.id = q.first_record JOIN pools p ON p.id = r.pool_id "
+        "WHERE q.request_id = ? AND q.caller = ?",
+        (request_id, caller),
+    )
+
+
+def pool_of_ticket(connection: Connection, hashed: bytes, caller: str) -> str | None:
+    """Return the id of the pool that a caller's ticket holds a slot of, or None."""
+    return _pool_id(
+        connection,
+        "SELECT p.pool_id FROM tickets t JOIN pools p ON p.id = t.pool_id WHERE t.hash = ? AND t.caller = ?",
+        (hashed, caller),
+    )
+
+
+def _pool_id(connection: Connection, statement: str, parameters: tuple[bytes, str]) -> str | None:
+    found = execute(connection, statement, parameters).scalar()
+    return None if found is None else str(found)
+
+
 def fence_request(connection: Connection, request_id: bytes, caller: str) -> KnownRequest:
     """Make sure that an unknown request id is never bound; return what is then known of it."""
     execute(

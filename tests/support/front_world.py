@@ -1,23 +1,30 @@
 """A front on a real ledger and a real vault, with pools activated by hand: everything but the sequencer and gRPC."""
 
+import json
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
+from sealdraw.v1 import draw_pb2, types_pb2
 from sealdraw.vault.v1 import vault_pb2
 from sqlalchemy import Engine, insert, update
 
 from anchor import canonical
 from anchor.merkle import consistency_path, inclusion_path, leaf_hash, levels_of, root_of
-from rng_service.encoding import u64
 from rng_service.front.catalog import Catalog
 from rng_service.front.draw_service import DrawService
 from rng_service.front.engine import DrawEngine
+from rng_service.front.opening import open_records
 from rng_service.games import parse_game
 from rng_service.ledger.bind import BindRules
-from rng_service.ledger.engine import open_engine, sqlite_url, writing
-from rng_service.ledger.models import Base, GameRow, LogEntryRow, PoolRow, StreamRow
+from rng_service.ledger.engine import open_engine, reading, sqlite_url, writing
+from rng_service.ledger.models import Base, GameRow, GroupRow, LogEntryRow, PoolRow, StreamRow
+from rng_service.ledger.reading import read_group
+from rng_service.request_id import new_request_id
+from rng_service.sequencer.requests import retire_game
 from rng_service.vault.core import Vault
 from rng_service.vault.layout import initialise_vault
 from rng_service.vault.process import system_clock_us
@@ -65,7 +72,7 @@ class FrontWorld:
         self.ledger: Engine = open_engine(url or sqlite_url(directory / "ledger.db"))
         Base.metadata.create_all(self.ledger)
         self.definition = parse_game((GAMES / f"{game}.json").read_bytes())
-        self.program = sorted(self.definition.programs)[0]
+        self.program = min(self.definition.programs)
         self._leaves: list[bytes] = []
         self._signed = 0
         with writing(self.ledger) as connection:
@@ -86,7 +93,8 @@ class FrontWorld:
             ).scalar_one()
         self._numbers: dict[int, int] = {}
         self.catalog = Catalog(self.ledger, self.public, "test")
-        self.engine: DrawEngine | None = None
+        self.catalogs = [self.catalog]
+        self.engines: list[DrawEngine] = []
 
     def add_pool(self, size: int = 64, lane: int = 0) -> str:
         number = self._numbers[lane] = self._numbers.get(lane, 0) + 1
@@ -139,8 +147,41 @@ class FrontWorld:
                     activate_index=activate_index,
                 ),
             )
-        self.catalog.refresh()
+        self.refresh()
         return pool_id
+
+    def register_version(self, version: int, change: Callable[[dict[str, Any]], None]) -> None:
+        """Register the same game again, changed, with a stream for the same program and no pools."""
+        document = json.loads(self.definition.canonical) | {"version": version}
+        change(document)
+        definition = parse_game(json.dumps(document).encode())
+        with writing(self.ledger) as connection:
+            game_id = connection.execute(
+                insert(GameRow)
+                .values(
+                    name=definition.game,
+                    version=version,
+                    digest=definition.digest,
+                    definition=definition.canonical,
+                )
+                .returning(GameRow.id),
+            ).scalar_one()
+            connection.execute(
+                insert(StreamRow).values(
+                    game_id=game_id, program=self.program, play_class="real", lanes=1, pool_size=64
+                )
+            )
+        self.refresh()
+
+    def retire(self, version: int) -> None:
+        with writing(self.ledger) as connection:
+            retire_game(connection, self.definition.game, version, now_us=1)
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Let every front learn of games and pools; no cursor moves."""
+        for catalog in self.catalogs:
+            catalog.refresh()
 
     def _append(self, entry: bytes) -> int:
         self._leaves.append(leaf_hash(entry))
@@ -149,18 +190,84 @@ class FrontWorld:
         return len(self._leaves) - 1
 
     def service(self, *, window_back_us: int = HOUR_US, ticket_lifetime_us: int = HOUR_US) -> DrawService:
+        """A front on the world's own catalog."""
+        return self.front(self.catalog, window_back_us=window_back_us, ticket_lifetime_us=ticket_lifetime_us)
+
+    def another_front(self, *, window_back_us: int = HOUR_US, ticket_lifetime_us: int = HOUR_US) -> DrawService:
+        """A front with a catalog of its own, as a second process has one: it learns of pools by reading the ledger."""
+        catalog = Catalog(self.ledger, self.public, "test")
+        catalog.refresh()
+        self.catalogs.append(catalog)
+        return self.front(catalog, window_back_us=window_back_us, ticket_lifetime_us=ticket_lifetime_us)
+
+    def front(
+        self,
+        catalog: Catalog,
+        *,
+        window_back_us: int = HOUR_US,
+        ticket_lifetime_us: int = HOUR_US,
+        ledger: Engine | None = None,
+    ) -> DrawService:
         rules = BindRules(window_back_us, 300_000_000, ticket_lifetime_us)
         current = self.core.receipt_keys.current.key_id
-        self.engine = DrawEngine(self.ledger, self.catalog, self.vault, rules, key_id=lambda: current)
-        return DrawService(self.engine, self.catalog, self.ledger)
+        engine = DrawEngine(ledger or self.ledger, catalog, self.vault, rules, key_id=lambda: current)
+        self.engines.append(engine)
+        return DrawService(engine, catalog, ledger or self.ledger)
+
+    @property
+    def engine(self) -> DrawEngine:
+        """The newest front's engine."""
+        return self.engines[-1]
 
     def set_state(self, pool_id: str, state: str) -> None:
         with writing(self.ledger) as connection:
             connection.execute(update(PoolRow).where(PoolRow.pool_id == pool_id).values(state=state))
 
+    def rows(self, statement: str) -> list[tuple[Any, ...]]:
+        """What the ledger says."""
+        with reading(self.ledger) as connection:
+            return [tuple(row) for row in connection.exec_driver_sql(statement)]
+
+    def join_digest(self) -> None:
+        """Open every group as the sequencer does when it joins a digest, and keep secrets and signature with it."""
+        for (group_id,) in self.rows("SELECT id FROM commit_groups WHERE digest_seq IS NULL"):
+            with reading(self.ledger) as connection:
+                group = read_group(connection, group_id)
+            opened = open_records(self.vault, group.key_id, group.records)
+            with writing(self.ledger) as connection:
+                connection.execute(
+                    update(GroupRow)
+                    .where(GroupRow.id == group_id)
+                    .values(
+                        secrets=b"".join(record.secrets for record in opened),
+                        signature=opened[0].signature,
+                        digest_seq=0,
+                    )
+                )
+
+    # Requests of one player, as short as tests want them.
+
+    def where(self, **fields: Any) -> dict[str, Any]:
+        """The fields that say what is played, with a new request id; ``fields`` go above them."""
+        return {
+            "request_id": new_request_id(),
+            "game": self.definition.game,
+            "program": self.program,
+            "play_class": types_pb2.PLAY_CLASS_REAL,
+        } | fields
+
+    def draw_request(self, **fields: Any) -> draw_pb2.DrawRequest:
+        return draw_pb2.DrawRequest(**self.where(**fields))
+
+    def batch_request(self, count: int, **fields: Any) -> draw_pb2.BatchDrawRequest:
+        return draw_pb2.BatchDrawRequest(**self.where(count=count, **fields))
+
+    def reserve_request(self, client_seed: bytes, **fields: Any) -> draw_pb2.ReserveRequest:
+        return draw_pb2.ReserveRequest(**self.where(client_seed_hash=sha256(client_seed).digest(), **fields))
+
     def close(self) -> None:
-        if self.engine is not None:
-            self.engine.close()
+        for engine in self.engines:
+            engine.close()
         self.core.close()
         self.ledger.dispose()
 
@@ -169,5 +276,10 @@ def seed() -> bytes:
     return os.urandom(32)
 
 
-def number(value: int) -> bytes:
-    return u64(value)
+def wager(stake: int = 100, bet: str = '{"bet":"red"}', currency: str = "EUR") -> types_pb2.Wager:
+    return types_pb2.Wager(stake_minor=stake, currency=currency, bet=bet)
+
+
+def said(receipt: types_pb2.Receipt) -> dict[str, Any]:
+    """The binding inside a receipt's record."""
+    return json.loads(receipt.record)["binding"]
