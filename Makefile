@@ -2,9 +2,12 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+# Faults and property tests take minutes on one core; two workers are what most machines have at least.
+TEST_WORKERS ?= 2
+SOAK_ROUNDS ?= 300
 export UV_PYTHON_DOWNLOADS := never
 
-.PHONY: demo test lint bench protos vectors soak format lock clean help
+.PHONY: help demo test lint bench protos vectors soak format lock clean
 
 help: ## list the targets
 	@grep -E '^[a-z]+:.*##' Makefile | sed 's/:.*## /\t/'
@@ -13,7 +16,38 @@ demo: $(VENV)/.ready ## the main job, end to end, on the embedded defaults
 	@$(BIN)/sealdraw demo
 
 test: $(VENV)/.ready ## the whole test suite
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -n $(TEST_WORKERS)
+
+lint: $(VENV)/.ready ## style, types, import direction, generated code and help text
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check --quiet . || { echo "run: make format" >&2; exit 1; }
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-cache
+	@PATH=$(abspath $(BIN)):$$PATH $(BIN)/python tests/tools/generate_protos.py --check
+	@$(BIN)/buf lint
+	@$(BIN)/python tests/tools/readme_help.py --check
+
+bench: $(VENV)/.ready ## ratios and raw figures from one run
+	@$(BIN)/sealdraw bench
+
+soak: $(VENV)/.ready ## hundreds of rounds of kill -9 under load
+	@SOAK_ROUNDS=$(SOAK_ROUNDS) $(BIN)/python -m pytest -m soak -o addopts= -q -s tests/end_to_end
+
+protos: $(VENV)/.ready ## generate the gRPC modules from protos/
+	@PATH=$(abspath $(BIN)):$$PATH $(BIN)/python tests/tools/generate_protos.py
+
+vectors: $(VENV)/.ready ## regenerate the frozen vectors and compare
+	@$(BIN)/python tests/tools/check_vectors.py
+
+format: $(VENV)/.ready ## format the code
+	@$(BIN)/ruff check --fix --quiet . ; $(BIN)/ruff format --quiet .
+
+lock: $(VENV)/.ready ## resolve the dependencies again and write their hashes
+	@$(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --no-header \
+		--all-extras --group dev pyproject.toml -o requirements.txt
+
+clean: ## remove what make made
+	rm -rf $(VENV) demo .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
 $(VENV)/.ready: requirements.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "sealdraw needs Python 3.11 or newer; set PYTHON=/path/to/python3.11" >&2; exit 1; }
@@ -22,6 +56,3 @@ $(VENV)/.ready: requirements.txt pyproject.toml
 	@$(BIN)/uv pip install --quiet --python $(VENV) --require-hashes --requirement requirements.txt
 	@$(BIN)/uv pip install --quiet --python $(VENV) --no-deps --no-build-isolation --editable .
 	@touch $@
-
-protos: $(VENV)/.ready ## generate the gRPC modules from protos/
-	@$(BIN)/python tests/tools/generate_protos.py
