@@ -1,0 +1,57 @@
+"""The client for game servers: each draw exactly once, whatever crashes, and checked against the public log."""
+
+from rng_service.client.channel import Tls
+from rng_service.client.client import Client, Resolution, Wager
+from rng_service.client.errors import (
+    BadReceiptError,
+    CallError,
+    ClientError,
+    ClosedError,
+    FailedPrecondition,
+    InDoubtError,
+    InvalidArgument,
+    JournalError,
+    NotFound,
+    PermissionDenied,
+    ResourceExhausted,
+    Unauthenticated,
+    Unavailable,
+    UnexpectedStatus,
+)
+from rng_service.client.exchange import Surroundings
+from rng_service.client.file_journal import FileJournal
+from rng_service.client.journal import JournalEntry, MemoryJournal, RequestJournal
+from rng_service.client.receipt import Receipt, Settlement, Ticket
+from rng_service.client.retry import RetryPolicy
+from rng_service.client.session import TicketedSession
+
+__all__ = [
+    "BadReceiptError",
+    "CallError",
+    "Client",
+    "ClientError",
+    "ClosedError",
+    "FailedPrecondition",
+    "FileJournal",
+    "InDoubtError",
+    "InvalidArgument",
+    "JournalEntry",
+    "JournalError",
+    "MemoryJournal",
+    "NotFound",
+    "PermissionDenied",
+    "Receipt",
+    "RequestJournal",
+    "Resolution",
+    "ResourceExhausted",
+    "RetryPolicy",
+    "Settlement",
+    "Surroundings",
+    "Ticket",
+    "TicketedSession",
+    "Tls",
+    "Unauthenticated",
+    "Unavailable",
+    "UnexpectedStatus",
+    "Wager",
+]
