@@ -35,14 +35,18 @@ from rng_service.verify.registry import Registry
 from rng_service.verify.totals import TotalsBook
 
 
+# The kind of incident by which an operator admits that it could not write digests.
+OUTAGE = "outage"
+
+
 class AuditObserver:
     """What else wants to see the log while it is audited; does nothing by itself."""
 
     def begin(self, audit: "Audit") -> None:
         """See the audit before its first entry."""
 
-    def on_digest(self, entry: Digest, file: bytes) -> None:
-        """See a digest that was checked, with the record digests of its file."""
+    def on_digest(self, entry: Digest, file: bytes, *, admitted: bool) -> None:
+        """See a digest that was checked, with the record digests of its file, and whether it ends an outage."""
 
     def on_totals(self, entry: Totals) -> None:
         """See a totals entry that was checked."""
@@ -74,6 +78,9 @@ class Audit:
         self.types: Counter[str] = Counter()
         self.incidents: Counter[str] = Counter()
         self._next_index = 0
+        # Whether the operator owned up to an outage since the last digest: promises of time then count from its
+        # end, and the report says how often that happened.
+        self._admitted = False
         self._observer.begin(self)
 
     @property
@@ -153,6 +160,7 @@ class Audit:
                 self.registry.set_lanes(entry)
             case Incident():
                 self.incidents[f"{entry.kind}: {entry.reason}"] += 1
+                self._admitted = self._admitted or entry.kind == OUTAGE
             case KeyRotation():
                 # A rotation is news for people; no rule refers to it.
                 pass
@@ -160,8 +168,11 @@ class Audit:
                 raise VerificationError("entry-malformed", f"no rule for entries of type {entry.TYPE}")
 
     def _digest(self, data: bytes, entry: Digest) -> None:
-        file = self.digests.take(leaf_hash(data), len(data), entry)
+        file = self.digests.take(leaf_hash(data), len(data), entry, admitted=self._admitted)
         self.pools.take(entry.ranges, entry.time_us)
+        if self._admitted:
+            self.pools.restart_deadlines(entry.time_us)
         self.pools.check_deadlines(entry.time_us)
         self.totals.digest(entry)
-        self._observer.on_digest(entry, file)
+        self._observer.on_digest(entry, file, admitted=self._admitted)
+        self._admitted = False

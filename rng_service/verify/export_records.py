@@ -55,6 +55,7 @@ class ExportRecords(AuditObserver):
         self._totals = ExportTotals(header)
         self._newest_us = 0
         self._seen_to = -1
+        self._late = 0
         self.sessions = SessionNumbers(from_start=from_start)
         self.counts = dict.fromkeys(_TURN, 0)
         self.outcomes = 0
@@ -70,7 +71,7 @@ class ExportRecords(AuditObserver):
         """Keep the audit, whose state says what a record's pool is."""
         self._audit = audit
 
-    def on_digest(self, entry: Digest, file: bytes) -> None:
+    def on_digest(self, entry: Digest, file: bytes, *, admitted: bool) -> None:
         """Take the records of one digest from the export."""
         header = self._header
         if not header.from_digest <= entry.seq <= header.to_digest:
@@ -79,7 +80,7 @@ class ExportRecords(AuditObserver):
         with located(path=self._path):
             records = list(self._records_of(entry, file))
             self._check_ranges(entry, records)
-            self._take(entry, records)
+            self._take(entry, records, admitted=admitted)
 
     def on_totals(self, entry: Totals) -> None:
         """Compare totals with what the records add up to."""
@@ -125,6 +126,7 @@ class ExportRecords(AuditObserver):
             "sessions with a number that may still come": late,
             "draws on tickets that are not in the export": unseen,
             "settlements of draws that are not in the export": self._settlements.unknown,
+            "records past the merge delay, after an outage that the operator admitted": self._late,
         }
         return [f"{text}: {number}" for text, number in notes.items() if number]
 
@@ -173,7 +175,7 @@ class ExportRecords(AuditObserver):
                     "digest-ranges", f"digest {entry.seq}: {_first_difference(found, entry.ranges)}"
                 )
 
-    def _take(self, entry: Digest, records: list[tuple[ExportLine, OpenedRecord]]) -> None:
+    def _take(self, entry: Digest, records: list[tuple[ExportLine, OpenedRecord]], *, admitted: bool) -> None:
         fold = TotalsFold()
         seen: list[tuple[SessionKey, int, int, bool]] = []
         delay_us = self._audit.registry.require_config().merge_delay_s * MICROSECONDS
@@ -181,6 +183,8 @@ class ExportRecords(AuditObserver):
         for line, record in sorted(records, key=_turn):
             binding, kind = record.binding, record.kind
             if binding["bind_time"] < earliest_us:
+                self._late += 1
+            if binding["bind_time"] < earliest_us and not admitted:
                 raise VerificationError(
                     "merge-delay",
                     f"slot {record.slot} of {record.pool}: bound at {binding['bind_time']}, "

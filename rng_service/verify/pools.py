@@ -65,6 +65,8 @@ class PoolState:
     quarantined_from: int | None = None
     coverage: Coverage | None = None
     completed_us: int | None = None
+    # The end of the last outage, before which no deadline of this pool ran out.
+    late_from_us: int = 0
 
     @property
     def beacon(self) -> bytes:
@@ -274,10 +276,18 @@ class PoolBook:
                     )
                 elif state.activation is None and state.commit.beacon is not None:
                     require(
-                        now_us <= state.commit.deadline_us + delay_us,
+                        now_us <= max(state.commit.deadline_us, state.late_from_us) + delay_us,
                         "pool-not-voided",
                         f"{state.commit.pool}: its deadline {state.commit.deadline_us} passed",
                     )
+
+    def restart_deadlines(self, now_us: int) -> None:
+        """Let what was due in an outage be due after it."""
+        for lane in self._lanes.values():
+            for state in lane.open.values():
+                if state.completed_us is not None:
+                    state.completed_us = now_us
+                state.late_from_us = now_us
 
     # Questions.
 

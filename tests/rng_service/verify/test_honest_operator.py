@@ -9,6 +9,7 @@ from operator_simulator import SECOND, Operator, tell
 
 from anchor.errors import VerificationError
 from rng_service.beacon.errors import BeaconLibraryMissing
+from rng_service.log_entries import Incident
 from rng_service.verify import commitment, verify_export, verify_log, verify_pool, verify_receipt
 
 DRAWS = ("plain", "ticket", "ticketed", "batch", "open_draw", "last", "fun", "later")
@@ -151,6 +152,46 @@ def test_a_missing_pairing_library_is_said_aloud(tmp_path, monkeypatch):
     ):
         assert any("beacon signatures were not checked" in item for item in report.skipped)
         assert any(line.startswith("NOT CHECKED: ") for line in report.lines())
+
+
+def test_an_outage_that_the_operator_admits_is_reported_and_no_fault(tmp_path):
+    class Interrupted(Operator):
+        def before_draws(self):
+            self.draw(self.pools[3])
+            self.tick(1000)
+            self.append(Incident(**self.head(), kind="outage", reason="heartbeat-missed"))
+
+    operator = Interrupted(tmp_path / "public")
+    tell(operator)
+    report = verify_log(operator.source, operator.vkey)
+    assert report.incidents == {"outage: heartbeat-missed": 1}
+    assert any("outage" in line for line in report.lines())
+    export = verify_export(operator.export(tmp_path / "export"), operator.source, operator.vkey)
+    assert export.notes == ("records past the merge delay, after an outage that the operator admitted: 1",)
+
+
+def test_deadlines_of_pools_count_from_the_end_of_an_admitted_outage(tmp_path):
+    operator = Operator(tmp_path / "public", beacon=False)
+    operator.start()
+    operator.register("dice-99")
+    pool = operator.commit("dice-99/1/base/real", 1)
+    operator.publish()
+    operator.activate(pool)
+    operator.draw(pool)
+    operator.digest()
+    operator.tick(1000)
+    operator.append(Incident(**operator.head(), kind="outage", reason="heartbeat-missed"))
+    operator.digest()
+    operator.publish()
+    verify_log(operator.source, operator.vkey)
+    operator.tick(59)
+    operator.digest()
+    operator.tick(2)
+    operator.digest()
+    operator.publish()
+    with pytest.raises(VerificationError) as caught:
+        verify_log(operator.source, operator.vkey)
+    assert caught.value.reason == "pool-not-closed"
 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
