@@ -19,6 +19,7 @@ from anchor.errors import VerificationError
 from anchor.merkle import levels_of
 from anchor.range_path import range_path
 from rng_service.errors import FailedPrecondition, InvalidArgument, LedgerError, NotFound
+from rng_service.front.checks import MAX_MONEY
 from rng_service.games import Bet, BetError, GameDefinition, parse_bet, parse_game, resolve_bet
 from rng_service.ledger.engine import reading
 from rng_service.ledger.models import GameRow, LogEntryRow, PoolRow, StreamRow
@@ -104,6 +105,7 @@ class Stream:
     retired: bool = False
     active: tuple[tuple[Pool, ...], ...] = ()
     _bets: dict[str, tuple[str, Bet]] = field(default_factory=dict, repr=False)
+    _limits: dict[str, int] = field(default_factory=dict, repr=False)
 
     def pools(self, lane: int) -> Sequence[Pool]:
         """Return the lane's active pools; the first is drawn from first."""
@@ -126,6 +128,18 @@ class Stream:
                 self._bets.clear()
             self._bets[text] = found
         return found
+
+
+    def most_stake(self, canonical_bet: str, bet: Bet) -> int:
+        """Return the largest stake whose top prize is still an amount that a record can state."""
+        limit = self._limits.get(canonical_bet)
+        if limit is None:
+            top = bet.prizes().top[0]
+            limit = int(MAX_MONEY / top) if top > 1 else MAX_MONEY
+            if len(self._limits) >= _KEPT_BETS:
+                self._limits.clear()
+            self._limits[canonical_bet] = limit
+        return limit
 
 
 class Catalog:

@@ -12,6 +12,7 @@ from sealdraw.v1 import draw_pb2
 
 from anchor import canonical
 from rng_service.encoding import PAYLOAD_LABEL, TAGS_LABEL
+from rng_service.errors import InvalidArgument
 from rng_service.front.catalog import Stream
 from rng_service.front.checks import Checks
 from rng_service.games import Bet
@@ -133,7 +134,7 @@ def _draw(
     tags = checks.tags(request.tags)
     stake, currency = _wager(request, checks)
     stream = _stream(request, checks, catalog)
-    bet_text, bet = stream.bet(request.wager.bet) if request.wager.bet else ("", None)
+    bet_text, bet = _bet(stream, request.wager.bet, stake) if request.wager.bet else ("", None)
     payload = payload_hash(
         {
             "method": method,
@@ -197,6 +198,18 @@ def _wager(request: draw_pb2.DrawRequest | draw_pb2.BatchDrawRequest, checks: Ch
         checks.money("wager.stake_minor", wager.stake_minor, least=1),
         checks.currency("wager.currency", wager.currency),
     )
+
+
+def _bet(stream: Stream, text: str, stake: int) -> tuple[str, Bet]:
+    try:
+        canonical_bet, bet = stream.bet(text)
+    except InvalidArgument as error:
+        raise InvalidArgument(*((f"wager.{path}", description) for path, description in error.violations)) from None
+    # A receipt that cannot state what it pays must be prevented before its slot is bound.
+    most = stream.most_stake(canonical_bet, bet)
+    if stake > most:
+        raise InvalidArgument(("wager.stake_minor", f"at most {most}, so that this bet's top prize can be recorded"))
+    return canonical_bet, bet
 
 
 def _stream(
