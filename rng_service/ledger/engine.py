@@ -25,9 +25,7 @@ def open_engine(url: str, *, busy_timeout_ms: int = BUSY_TIMEOUT_MS) -> Engine:
         parsed = make_url(url)
     except SQLAlchemyError:
         # The text of the URL may hold a password: it is not repeated.
-        raise LedgerError(
-            "ledger.url is not a database URL; expected sqlite:///… or postgresql+psycopg://…"
-        ) from None
+        raise LedgerError("ledger.url is not a database URL; expected sqlite:///… or postgresql+psycopg://…") from None
     if parsed.get_backend_name() == "sqlite":
         return _sqlite(url, busy_timeout_ms)
     if parsed.get_backend_name() == "postgresql":
@@ -40,9 +38,7 @@ def _sqlite(url: str, busy_timeout_ms: int) -> Engine:
 
     @event.listens_for(engine, "connect")
     def _configure(connection: sqlite3.Connection, _record: Any) -> None:
-        connection.isolation_level = (
-            None  # transactions begin where this module says, not where the driver guesses
-        )
+        connection.isolation_level = None  # transactions begin where this module says, not where the driver guesses
         cursor = connection.cursor()
         cursor.execute(f"PRAGMA busy_timeout = {busy_timeout_ms}")
         cursor.execute("PRAGMA journal_mode = WAL")
@@ -72,17 +68,16 @@ def _postgresql(url: str) -> Engine:
             }
             standbys = connection.execute(text("SELECT count(*) FROM pg_stat_replication")).scalar_one()
     except SQLAlchemyError as error:
-        raise LedgerError(
-            f"the PostgreSQL server of ledger.url cannot be used: {type(error).__name__}"
-        ) from None
+        raise LedgerError(f"the PostgreSQL server of ledger.url cannot be used: {type(error).__name__}") from None
     if settings["synchronous_commit"] not in {"on", "remote_apply"}:
         raise LedgerError(
-            f"PostgreSQL runs with synchronous_commit = {settings['synchronous_commit']}: it would acknowledge draws that a "
-            "crash can lose. Set synchronous_commit = on.",
+            f"PostgreSQL runs with synchronous_commit = {settings['synchronous_commit']}: it would acknowledge draws "
+            "that a crash can lose. Set synchronous_commit = on.",
         )
     if standbys and not settings["synchronous_standby_names"]:
         raise LedgerError(
-            "PostgreSQL has standbys but no synchronous_standby_names: a failover could lose acknowledged draws. Set it.",
+            "PostgreSQL has standbys but no synchronous_standby_names: a failover could lose acknowledged draws. "
+            "Set it.",
         )
     return engine
 

@@ -9,7 +9,7 @@ import grpc
 from sealdraw.vault.v1 import vault_pb2, vault_pb2_grpc
 
 from rng_service.vault.errors import VaultRefusedError, VaultUnavailableError
-from rng_service.vault.service import MAX_MESSAGE_BYTES
+from rng_service.vault.limits import MAX_MESSAGE_BYTES
 
 __all__ = ["SealedPoolAnswer", "VaultClient"]
 

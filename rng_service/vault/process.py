@@ -25,7 +25,8 @@ from rng_service.vault.durable import make_private_directory
 from rng_service.vault.errors import KeystoreError, VaultError
 from rng_service.vault.hardening import harden_process
 from rng_service.vault.layout import lock_directory
-from rng_service.vault.service import MAX_MESSAGE_BYTES, VaultServicer
+from rng_service.vault.limits import MAX_MESSAGE_BYTES
+from rng_service.vault.service import VaultServicer
 from rng_service.vault.steps import OnStep, fault_point, no_step
 
 __all__ = ["run_vault", "serve_vault", "system_clock_us"]

@@ -12,9 +12,8 @@ from rng_service.vault.entries import SlotsOpened, parse_entries
 from rng_service.vault.errors import VaultError, VaultRefusedError
 from rng_service.vault.receipt_keys import PublicReceiptKey
 
-__all__ = ["MAX_MESSAGE_BYTES", "VaultServicer"]
+__all__ = ["VaultServicer"]
 
-MAX_MESSAGE_BYTES: Final = 16 * 2**20
 _LEAVES_PER_MESSAGE: Final = 32_768
 
 Answer = TypeVar("Answer")

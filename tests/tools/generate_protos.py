@@ -22,10 +22,9 @@ def generate(target: Path) -> None:
     arguments += [f"--{kind}_out={target}" for kind in ("python", "grpc_python", "mypy", "mypy_grpc")]
     if protoc.main([*arguments, *sources]) != 0:
         raise SystemExit("protoc refused the sources; its messages stand above")
-    for folder in {(target / source).parent for source in sources}:
-        while folder != target:
-            (folder / "__init__.py").touch()
-            folder = folder.parent
+    for source in sources:
+        for folder in Path(source).parents[:-1]:
+            (target / folder / "__init__.py").touch()
 
 
 def differences(left: filecmp.dircmp[str]) -> list[str]:
