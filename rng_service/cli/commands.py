@@ -4,11 +4,37 @@ from typing import Final
 
 import click
 
+from rng_service.cli.anchor import anchor
+from rng_service.cli.caller import caller
+from rng_service.cli.demo import demo
+from rng_service.cli.doctor import doctor
+from rng_service.cli.export import export
 from rng_service.cli.game import game
+from rng_service.cli.game_server import draw, reserve, resolve, settle
 from rng_service.cli.init import init
+from rng_service.cli.keys import keys
+from rng_service.cli.pool import pool
+from rng_service.cli.recover import recover
 from rng_service.cli.serve import serve
 from rng_service.cli.verify import verify
 
 __all__ = ["COMMANDS"]
 
-COMMANDS: Final[tuple[click.Command, ...]] = (init, serve, game, verify)
+COMMANDS: Final[tuple[click.Command, ...]] = (
+    demo,
+    init,
+    serve,
+    doctor,
+    recover,
+    game,
+    draw,
+    reserve,
+    settle,
+    resolve,
+    verify,
+    export,
+    anchor,
+    pool,
+    keys,
+    caller,
+)

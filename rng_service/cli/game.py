@@ -1,13 +1,17 @@
 """`sealdraw game`: check a definition, register it, list what is registered."""
 
+# ruff: noqa: PLC0415 - a command loads what it needs when it runs
+
 from pathlib import Path
 from typing import Any
 
 import click
 
 from anchor.errors import MalformedError
+from rng_service.cli.connection import Connection, call, connection_options, open_connection
 from rng_service.cli.options import json_option
-from rng_service.cli.output import print_json, table_lines
+from rng_service.cli.output import print_json, print_table, table_lines
+from rng_service.errors import ConfigError
 from rng_service.games import GameError, load_game, theory
 
 __all__ = ["game"]
@@ -40,6 +44,114 @@ def check(file: Path, as_json: bool) -> None:
         click.echo(f"\nprogram {name}: returns {program['rtp_percent']} % on {program['reference_bet']}")
         for line in table_lines(_HEADER, [_row(label, bet) for label, bet in program["bets"].items()]):
             click.echo(f"  {line}")
+
+
+@game.command(epilog="Example: sealdraw game register games/european-roulette.json --class real --lanes 4")
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option(
+    "--class",
+    "play_classes",
+    type=click.Choice(["real", "free"]),
+    multiple=True,
+    help="Play classes to make pools for; by default those of the definition. May be repeated.",
+)
+@click.option("--lanes", type=click.IntRange(1, 256), default=1, show_default=True, help="Rows of pools per stream.")
+@click.option("--pool-size", type=click.IntRange(1, 1 << 20), help="Slots of a pool; by default that of the settings.")
+@connection_options
+@json_option
+def register(
+    file: Path,
+    play_classes: tuple[str, ...],
+    lanes: int,
+    pool_size: int | None,
+    connection: Connection,
+    as_json: bool,
+) -> None:
+    """Register a game version for ever; the same definition again changes nothing.
+
+    Pools are sealed at once, and can be drawn from when their beacon round has come.
+    """
+    from sealdraw.v1 import operator_pb2, operator_pb2_grpc, types_pb2
+
+    from rng_service.request_id import new_request_id
+
+    classes = {"real": types_pb2.PLAY_CLASS_REAL, "free": types_pb2.PLAY_CLASS_FREE}
+    try:
+        definition = load_game(file)
+    except GameError as error:
+        raise MalformedError(f"{file}: {error}") from None
+    request = operator_pb2.RegisterGameRequest(
+        request_id=new_request_id(),
+        definition=definition.canonical,
+        play_classes=[classes[name] for name in play_classes],
+        lanes=lanes,
+        pool_size=pool_size or 0,
+    )
+    with open_connection(connection) as channel:
+        answer = call(operator_pb2_grpc.OperatorServiceStub(channel).RegisterGame, request, connection)
+    _show_games([answer.game], as_json)
+
+
+@game.command("list", epilog="Example: sealdraw game list --json")
+@connection_options
+@json_option
+def list_games(connection: Connection, as_json: bool) -> None:
+    """List the registered game versions."""
+    from sealdraw.v1 import operator_pb2, operator_pb2_grpc
+
+    games: list[Any] = []
+    token = ""
+    with open_connection(connection) as channel:
+        stub = operator_pb2_grpc.OperatorServiceStub(channel)
+        while True:
+            answer = call(stub.ListGames, operator_pb2.ListGamesRequest(page_token=token), connection)
+            games.extend(answer.games)
+            token = answer.next_page_token
+            if not token:
+                break
+    _show_games(games, as_json)
+
+
+@game.command(epilog="Example: sealdraw game retire european-roulette 1 --yes")
+@click.argument("name")
+@click.argument("version", type=click.IntRange(1))
+@click.option("--yes", is_flag=True, help="It cannot be undone: say so.")
+@connection_options
+@json_option
+def retire(name: str, version: int, yes: bool, connection: Connection, as_json: bool) -> None:
+    """End a game version: no more draws; its remaining slots are opened and its pools close."""
+    from sealdraw.v1 import operator_pb2, operator_pb2_grpc
+
+    from rng_service.request_id import new_request_id
+
+    if not yes:
+        raise ConfigError(f"retiring version {version} of {name} cannot be undone; repeat with --yes")
+    request = operator_pb2.RetireGameRequest(request_id=new_request_id(), name=name, version=version)
+    with open_connection(connection) as channel:
+        answer = call(operator_pb2_grpc.OperatorServiceStub(channel).RetireGame, request, connection)
+    _show_games([answer.game], as_json)
+
+
+def _show_games(games: list[Any], as_json: bool) -> None:
+    if as_json:
+        print_json(
+            [
+                {
+                    "game": item.name,
+                    "version": item.version,
+                    "digest": item.digest.hex(),
+                    "programs": list(item.programs),
+                    "retired": item.retired,
+                }
+                for item in games
+            ]
+        )
+        return
+    rows = [
+        (item.name, str(item.version), " ".join(item.programs), "retired" if item.retired else "", item.digest.hex())
+        for item in games
+    ]
+    print_table(("game", "version", "programs", "state", "digest"), rows, left=5)
 
 
 _HEADER = ("bet", "return", "exactly", "hits", "deviation", "volatility", "top prize", "odds")

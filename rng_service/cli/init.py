@@ -13,7 +13,10 @@ from rng_service.cli.output import print_json
 __all__ = ["init"]
 
 
-@click.command(epilog="Example: sealdraw init ./sealdraw --origin acme.example --env prod")
+@click.command(
+    short_help="Make a new service: settings, keys, ledger.",
+    epilog="Example: sealdraw init ./sealdraw --origin acme.example --env prod",
+)
 @click.argument("directory", type=click.Path(path_type=Path))
 @click.option("--origin", "name", required=True, metavar="NAME", help="Your name in the log's name: acme.example.")
 @click.option(

@@ -20,11 +20,20 @@ __all__ = ["cli", "main", "run"]
 FOUND_WRONG = 1
 UNUSABLE = 2
 INTERRUPTED = 130
+TRACEBACK_VARIABLE = "SEALDRAW_TRACEBACK"
 # Modules of the extras, by what they are installed with.
 _EXTRAS = {"grpc": "server", "google": "server", "sealdraw": "server", "sqlalchemy": "server", "alembic": "server"}
 
 
+class _InOrder(click.Group):
+    """Lists commands in the order in which one meets them, not by the alphabet."""
+
+    def list_commands(self, _context: click.Context) -> list[str]:
+        return list(self.commands)
+
+
 @click.group(
+    cls=_InOrder,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog="Try it: sealdraw demo",
 )
@@ -64,9 +73,19 @@ def run(arguments: Sequence[str], *, errors: TextIO) -> int:
     except ModuleNotFoundError as error:
         extra = _EXTRAS.get((error.name or "").partition(".")[0])
         if extra is None:
-            raise
+            return _internal(error, errors)
         return _say(errors, f"this command needs {error.name}: pip install 'sealdraw[{extra}]'", UNUSABLE)
+    except Exception as error:  # noqa: BLE001 - whatever is left is a fault of this program, and is said to be
+        return _internal(error, errors)
     return result if isinstance(result, int) else 0
+
+
+def _internal(error: Exception, errors: TextIO) -> int:
+    """Report what nobody foresaw: one line, and all of it for whoever asks."""
+    if TRACEBACK_VARIABLE in os.environ:
+        raise error
+    message = f"internal error, {type(error).__name__}: {error}; set {TRACEBACK_VARIABLE}=1 to see where, and report it"
+    return _say(errors, message, UNUSABLE)
 
 
 def _usage(error: click.ClickException) -> str:

@@ -13,7 +13,10 @@ from rng_service.cli.options import config_option, read_config
 __all__ = ["serve"]
 
 
-@click.command(epilog="Example: sealdraw serve --config ./sealdraw/sealdraw.toml --workers 2")
+@click.command(
+    short_help="Run everything of one node, supervised.",
+    epilog="Example: sealdraw serve --config ./sealdraw/sealdraw.toml --workers 2",
+)
 @config_option
 @click.option("--workers", type=click.IntRange(1, 64), help="Front processes; above the setting api.workers.")
 def serve(config_path: Path, workers: int | None) -> None:

@@ -30,7 +30,7 @@ class _Report(Protocol):
     def lines(self) -> list[str]: ...
 
 
-@click.group()
+@click.group(short_help="Check receipts, logs, pools and exports from public files.")
 def verify() -> None:
     """Check receipts, logs, pools and exports from the public files alone.
 

@@ -51,7 +51,9 @@ def plan(config: Config, config_path: Path, workers: int) -> list[ChildSpec]:
             )
         )
     arguments = ("--config", config_path)
-    specs.append(_python("sequencer", "rng_service.sequencer.process", arguments, stage=1, ready_marker="ready"))
+    specs.append(
+        _python("sequencer", "rng_service.sequencer.process", arguments, stage=1, ready_marker="sequencer ready")
+    )
     specs += [
         _python(
             "front" if workers == 1 else f"front-{number}",

@@ -80,9 +80,10 @@ def test_an_interrupted_initialisation_is_finished_with_the_same_key(tmp_path, m
         raise KeyboardInterrupt
 
     monkeypatch.setattr(module, "initialise_vault", remember)
-    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+    with monkeypatch.context() as patched:
         patched.setattr(module, crash_in, crash)
-        make(tmp_path / "service")
+        with pytest.raises(KeyboardInterrupt):
+            make(tmp_path / "service")
     if crash_in == "sync_directory":
         # The settings already had their name: everything was there.
         assert load_config(tmp_path / "service" / "sealdraw.toml", {}).service.origin == ORIGIN
@@ -98,7 +99,7 @@ def test_an_interrupted_initialisation_is_finished_with_the_same_key(tmp_path, m
 
 def test_a_path_too_long_for_a_socket_is_refused_before_keys_are_made(tmp_path):
     deep = tmp_path / ("d" * 100)
-    with pytest.raises(ConfigError, match="too long|cannot have"):
+    with pytest.raises(ConfigError, match="which a unix socket cannot have"):
         make(deep)
     assert not (deep / "vault").exists()
 
@@ -121,7 +122,7 @@ def test_settings_that_do_not_go_together_make_no_keys(tmp_path):
     ],
 )
 def test_a_name_that_cannot_be_in_an_origin_is_refused(name, environment):
-    with pytest.raises(ConfigError, match="--origin|--env"):
+    with pytest.raises(ConfigError, match=r"--origin|--env"):
         origin_of(name, environment)
 
 
