@@ -60,9 +60,7 @@ class Entry:
         members = _TABLES[self.TYPE].write(self)
         data = canonical.encode({**members, "type": self.TYPE, "v": 1})
         if len(data) > MAX_ENTRY_BYTES:
-            raise MalformedError(
-                f"{self.TYPE}: {len(data)} bytes, at most {MAX_ENTRY_BYTES} fit into the log"
-            )
+            raise MalformedError(f"{self.TYPE}: {len(data)} bytes, at most {MAX_ENTRY_BYTES} fit into the log")
         return data
 
 

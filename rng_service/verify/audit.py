@@ -34,7 +34,6 @@ from rng_service.verify.pools import PoolBook, PoolState
 from rng_service.verify.registry import Registry
 from rng_service.verify.totals import TotalsBook
 
-
 # The kind of incident by which an operator admits that it could not write digests.
 OUTAGE = "outage"
 

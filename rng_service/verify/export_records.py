@@ -136,7 +136,8 @@ class ExportRecords(AuditObserver):
         """Yield the records of a digest once each is known to stand in it, in its place."""
         position, size, complete = 0, len(file), self._header.complete
         while (line := self._line) is not None and line.digest == entry.seq:
-            record = read_record(line.record)
+            with located(path=f"{self._path}, line {self._line_number}"):
+                record = read_record(line.record)
             if line.stated and record.kind != "draw":
                 raise VerificationError("outcome", f"line {self._line_number}: a {record.kind} has no outcome")
             if complete:

@@ -1,5 +1,7 @@
 """Sessions: numbers without a gap, so that a draw which was made and hidden leaves a hole."""
 
+from operator import itemgetter
+
 from rng_service.verify.fault import require
 
 SessionKey = tuple[str, str]
@@ -27,7 +29,8 @@ class SessionNumbers:
         ``again`` marks the draw on a ticket, which repeats the ticket's number. Raises VerificationError
         ``session-repeated``.
         """
-        for key, number, bind_us, again in sorted(seen):
+        # A ticket before the draw that repeats its number, whatever the operator's clock said.
+        for key, number, bind_us, again in sorted(seen, key=itemgetter(0, 1, 3)):
             expected = self._next.get(key)
             if expected is None:
                 expected = self._next[key] = 1 if self._from_start else number

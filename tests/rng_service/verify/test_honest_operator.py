@@ -297,3 +297,31 @@ def test_the_bind_time_alone_decides_about_the_promise(tmp_path):
     operator.publish()
     assert late.binding["bind_time"] + 10 * SECOND == operator.now_us
     assert verify_receipt(operator.receipt(late), operator.source, operator.vkey).digest_seq == late.digest_seq
+
+
+def test_a_ticket_and_its_draw_in_one_digest_pass_though_the_clock_was_set_back(tmp_path):
+    operator = Operator(tmp_path / "public", beacon=False)
+    operator.start()
+    operator.register("dice-99")
+    pool = operator.commit("dice-99/1/base/real", 4)
+    operator.publish()
+    operator.activate(pool)
+    seed = operator.random(32)
+    ticket = operator.reserve(pool, seed, session="evening")
+    operator.tick(-1)
+    operator.draw(pool, seed=seed, ticket=ticket)
+    operator.digest()
+    operator.publish()
+    assert verify_export(operator.export(tmp_path / "export"), operator.source, operator.vkey).sessions == 1
+
+
+def test_a_bad_line_of_an_export_is_named_by_its_number(tmp_path):
+    operator = Operator(tmp_path / "public", beacon=False)
+    tell(operator)
+    path = operator.export(tmp_path / "export")
+    lines = path.read_bytes().split(b"\n")
+    lines[4] = lines[4].replace(b'\\"v\\":1}', b'\\"v\\":2}')
+    path.write_bytes(b"\n".join(lines))
+    with pytest.raises(VerificationError, match="line 5") as caught:
+        verify_export(path, operator.source, operator.vkey)
+    assert caught.value.reason == "malformed"
