@@ -30,7 +30,6 @@ from rng_service.verify.commitment import (
     check_activation_beacon,
     check_activation_checkpoint,
     check_commit_beacon,
-    read_leaves,
 )
 from rng_service.verify.evaluation import PoolEvaluator, check_game
 from rng_service.verify.fault import located, require
@@ -39,12 +38,12 @@ from rng_service.verify.registry import Registry, read_game
 if TYPE_CHECKING:
     from anchor.checkpoint import Checkpoint
 
-# Pools overlap only where one ends and the next begins, lane by lane.
-_KEPT_POOLS: Final = 32
+# A pool for each lane of each stream in use; one that was dropped is read and checked again.
+_KEPT_POOLS: Final = 256
 _EntryKind = TypeVar("_EntryKind", bound=Entry)
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class PoolFacts:
     """One pool that was checked from its commitment to its activation."""
 
@@ -55,14 +54,6 @@ class PoolFacts:
     chain: ChainInfo | None
     game: GameDefinition
     evaluator: PoolEvaluator = field(repr=False)
-    _source: Source = field(repr=False)
-    _leaves: bytes = field(default=b"", repr=False)
-
-    def leaf(self, slot: int) -> bytes:
-        """Return the published leaf of a slot; the first use reads and checks the pool's file of leaves."""
-        if not self._leaves:
-            self._leaves = read_leaves(self._source, self.commit)
-        return self._leaves[32 * slot : 32 * slot + 32]
 
 
 class LogFacts:
@@ -193,7 +184,7 @@ class LogFacts:
         check_game(game, commit, pool.stream.game, pool.stream.version)
         require(commit.program == pool.stream.program, "pool-program", f"{name} commits to {commit.program}")
         evaluator = PoolEvaluator(commit, leaf, activation.beacon_value or b"", game)
-        return PoolFacts(commit, commit_index, activation, activate_index, chain, game, evaluator, self._source)
+        return PoolFacts(commit, commit_index, activation, activate_index, chain, game, evaluator)
 
 
 def require_published(index: int, size: int) -> None:
