@@ -38,6 +38,12 @@ MAX_WAIT_S: Final = 30.0
 CROWD: Final = 4
 GATHER_S: Final = 0.001
 _GUARD_TRIES: Final = 5
+# Where a crash of the front leaves a different state behind; fault tests stop it there.
+STEPS: Final = ("bind.written", "bind.committed", "open.answered")
+
+
+def _no_step(_name: str) -> None:
+    """Do nothing: the hook of production."""
 
 
 class Submission:
@@ -69,7 +75,9 @@ class DrawEngine:
         *,
         key_id: Callable[[], str],
         random_bytes: Callable[[int], bytes] = os.urandom,
+        on_step: Callable[[str], None] = _no_step,
     ) -> None:
+        self._on_step = on_step
         self._engine = engine
         self._catalog = catalog
         self._vault = vault
@@ -184,6 +192,8 @@ class DrawEngine:
             else:
                 bound.append(submission)
         if group is not None:
+            # A crash right here leaves bindings that nobody was answered: the sequencer opens them, repeats find them.
+            self._on_step("bind.committed")
             self._open(group, bound)
 
     def _commit(self, tasks: list[BindTask]) -> BoundGroup | None:
@@ -199,6 +209,8 @@ class DrawEngine:
                         random_bytes=self._random_bytes,
                         not_before_us=self._latest_us,
                     )
+                    # A crash right here leaves nothing: every id of the group is free to be bound afresh.
+                    self._on_step("bind.written")
             except GuardLost:
                 self._catalog.reload_cursors()
                 continue
@@ -232,6 +244,8 @@ class DrawEngine:
                 _log.exception("a group could not be opened")
             _fail(submissions, _vault_unavailable(error))
             return
+        # A crash right here leaves opened slots that nobody was answered: asking again gives the same answer.
+        self._on_step("open.answered")
         by_id = {record.bound.id: record for record in opened}
         for submission in submissions:
             submission.opened = [by_id[record.id] for record in submission.task.records]

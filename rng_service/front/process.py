@@ -25,12 +25,13 @@ from rng_service.front.audit_service import AuditService
 from rng_service.front.callers import AUDITOR, GAME_SERVER, OPERATOR, Callers
 from rng_service.front.catalog import Catalog
 from rng_service.front.draw_service import DrawService
-from rng_service.front.engine import DrawEngine, KeyIdCache
+from rng_service.front.engine import STEPS, DrawEngine, KeyIdCache
 from rng_service.front.fast_path import install
 from rng_service.front.operator_service import OperatorService
 from rng_service.front.server import MAX_DEFINITION_BYTES, FrontServer, Gate, grouped, streaming, unary
 from rng_service.ledger.bind import BindRules
 from rng_service.ledger.engine import open_engine
+from rng_service.sequencer.faults import OnStep, fault_point, no_step
 from rng_service.vault.client import VaultClient
 from rng_service.vault.errors import VaultError
 
@@ -45,7 +46,7 @@ _LOOPBACK: Final = ("127.", "localhost:", "[::1]:", "unix:")
 class Front:
     """Everything that the front process runs; `start`, then `stop`."""
 
-    def __init__(self, config: Config, *, share_port: bool = False) -> None:
+    def __init__(self, config: Config, *, share_port: bool = False, on_step: OnStep = no_step) -> None:
         self._config = config
         self._gate = Gate()
         credentials = server_credentials(config)
@@ -63,7 +64,7 @@ class Front:
             ticket_lifetime_us=config.pools.ticket_lifetime_s * 1_000_000,
         )
         key_id = KeyIdCache(lambda: current_key_id(self._vault))
-        self._engine = DrawEngine(self._ledger, self._catalog, self._vault, rules, key_id=key_id)
+        self._engine = DrawEngine(self._ledger, self._catalog, self._vault, rules, key_id=key_id, on_step=on_step)
         callers = Callers(self._ledger, insecure=credentials is None)
         draws = DrawService(self._engine, self._catalog, self._ledger)
         audits = AuditService(
@@ -235,7 +236,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if os.environ.get("SEALDRAW_SUPERVISED"):
         ctypes.CDLL(None).prctl(1, signal.SIGTERM)
     try:
-        front = Front(load_config(options.config, os.environ), share_port=options.share_port)
+        config = load_config(options.config, os.environ)
+        on_step = fault_point(os.environ, config.service.environment, prefix="front.", steps=STEPS)
+        front = Front(config, share_port=options.share_port, on_step=on_step)
     except ConfigError as error:
         print(f"sealdraw front: {error}", file=sys.stderr)  # noqa: T201 - the one line that says why
         return 2

@@ -7,7 +7,7 @@ the n-th passing, as hard as a power cut would.
 
 import os
 import signal
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from rng_service.config import DEVELOPMENT_ENVIRONMENTS
@@ -51,19 +51,21 @@ def no_step(_name: str) -> None:
     """Do nothing: the hook of production."""
 
 
-def fault_point(environ: Mapping[str, str], environment: str) -> OnStep:
-    """Return the hook that ``environ`` asks for; settings that do not begin with ``sequencer.`` are for others.
+def fault_point(
+    environ: Mapping[str, str], environment: str, *, prefix: str = _PREFIX, steps: Sequence[str] = STEPS
+) -> OnStep:
+    """Return the hook that ``environ`` asks for; settings that do not begin with ``prefix`` are for other processes.
 
     Raises StartRefused when one is set outside the development environments, or names no step.
     """
     setting = environ.get(FAULT_VARIABLE, "")
-    if not setting.startswith(_PREFIX):
+    if not setting.startswith(prefix):
         return no_step
     if environment not in DEVELOPMENT_ENVIRONMENTS:
         raise StartRefused(f"{FAULT_VARIABLE} is set in environment {environment!r}; unset it to start")
-    name, _, count = setting.removeprefix(_PREFIX).partition(":")
-    if name not in STEPS or not (count or "1").isdecimal():
-        known = ", ".join(_PREFIX + step for step in STEPS)
+    name, _, count = setting.removeprefix(prefix).partition(":")
+    if name not in steps or not (count or "1").isdecimal():
+        known = ", ".join(prefix + step for step in steps)
         raise StartRefused(f"{FAULT_VARIABLE}={setting!r}: expected <step>[:n], one of {known}")
     return _KillAt(name, int(count or "1"))
 
