@@ -8,6 +8,8 @@ from google.protobuf import any_pb2, duration_pb2
 from google.protobuf.message import Message
 from google.rpc import code_pb2, error_details_pb2, status_pb2
 from grpc_status import rpc_status
+from sqlalchemy.exc import InterfaceError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from rng_service.errors import (
     DeadlineExceeded,
@@ -32,13 +34,22 @@ def abort(context: grpc.ServicerContext, error: Exception) -> NoReturn:
 
 def retry_metadata(error: Exception) -> tuple[tuple[str, str], ...]:
     """Return the trailing metadata that tells a client when to try again."""
-    if isinstance(error, Unavailable):
-        return (("grpc-retry-pushback-ms", str(error.retry_after_ms)),)
+    answer = _answer(error)
+    if isinstance(answer, Unavailable):
+        return (("grpc-retry-pushback-ms", str(answer.retry_after_ms)),)
     return ()
+
+
+def _answer(error: Exception) -> Exception:
+    """Return ``error`` as its caller is told of it: a database that cannot be asked right now is unavailable."""
+    if isinstance(error, OperationalError | InterfaceError | PoolTimeoutError):
+        return Unavailable("LEDGER_UNAVAILABLE", "the ledger does not answer; repeat the request")
+    return error
 
 
 def status_of(error: Exception) -> status_pb2.Status:
     """Return the google.rpc.Status of an error."""
+    error = _answer(error)
     if isinstance(error, InvalidArgument):
         violations = [
             error_details_pb2.BadRequest.FieldViolation(field=field, description=description)
@@ -58,7 +69,9 @@ def status_of(error: Exception) -> status_pb2.Status:
         return _status(code_pb2.UNAVAILABLE, error, _info(error.reason), retry)
     if isinstance(error, DeadlineExceeded):
         return _status(code_pb2.DEADLINE_EXCEEDED, error)
-    _log.error("unforeseen failure", exc_info=error)
+    # The message of a database may quote values, so only its kind is logged.
+    quotes = isinstance(error, SQLAlchemyError)
+    _log.error("unforeseen failure: %s", type(error).__name__, exc_info=None if quotes else error)
     # What went wrong inside may have touched secrets or outcomes: nothing of it leaves.
     return status_pb2.Status(code=code_pb2.INTERNAL, message="internal error; the request is in doubt, repeat it")
 

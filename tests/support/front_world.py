@@ -10,7 +10,7 @@ from typing import Any
 
 from sealdraw.v1 import draw_pb2, types_pb2
 from sealdraw.vault.v1 import vault_pb2
-from sqlalchemy import Engine, insert, update
+from sqlalchemy import Engine, insert, select, update
 
 from anchor import canonical
 from anchor.merkle import consistency_path, inclusion_path, leaf_hash, levels_of, root_of
@@ -169,6 +169,17 @@ class FrontWorld:
             connection.execute(
                 insert(StreamRow).values(
                     game_id=game_id, program=self.program, play_class="real", lanes=1, pool_size=64
+                )
+            )
+        self.refresh()
+
+    def add_stream(self, play_class: str) -> None:
+        """Let the game be played in another class too, from no pools yet."""
+        with writing(self.ledger) as connection:
+            game_id = connection.execute(select(GameRow.id).where(GameRow.version == 1)).scalar_one()
+            connection.execute(
+                insert(StreamRow).values(
+                    game_id=game_id, program=self.program, play_class=play_class, lanes=1, pool_size=64
                 )
             )
         self.refresh()
