@@ -48,6 +48,20 @@ def levels_of(leaves: Sequence[bytes]) -> list[list[bytes]]:
     return levels
 
 
+def packed_levels(leaves: bytes) -> list[bytes]:
+    """Return the levels of `levels_of`, each as one bytes object of 32 bytes a node.
+
+    ``leaves`` are leaf hashes, concatenated. For trees that are kept: 64 bytes a leaf instead of more than twice that.
+    """
+    levels = [leaves]
+    while len(leaves) > HASH_SIZE:
+        paired = len(leaves) // (2 * HASH_SIZE) * (2 * HASH_SIZE)
+        parents = [sha256(b"\x01" + leaves[start : start + 64]).digest() for start in range(0, paired, 64)]
+        leaves = b"".join(parents) + leaves[paired:]
+        levels.append(leaves)
+    return levels
+
+
 def root_of(leaves: Sequence[bytes]) -> bytes:
     """Return the Merkle tree hash over the leaf hashes (RFC 9162, section 2.1.1)."""
     return levels_of(leaves)[-1][0] if leaves else EMPTY_ROOT

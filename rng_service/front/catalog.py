@@ -16,7 +16,7 @@ from sqlalchemy import Connection, Engine, select
 
 from anchor import canonical
 from anchor.errors import VerificationError
-from anchor.merkle import levels_of
+from anchor.merkle import packed_levels
 from anchor.range_path import range_path
 from rng_service.errors import FailedPrecondition, InvalidArgument, LedgerError, NotFound
 from rng_service.front.checks import MAX_MONEY
@@ -36,8 +36,8 @@ class PackedLevel(Sequence[bytes]):
 
     __slots__ = ("data",)
 
-    def __init__(self, hashes: Sequence[bytes]) -> None:
-        self.data = b"".join(hashes)
+    def __init__(self, data: bytes) -> None:
+        self.data = data
 
     def __len__(self) -> int:
         return len(self.data) >> 5
@@ -128,7 +128,6 @@ class Stream:
                 self._bets.clear()
             self._bets[text] = found
         return found
-
 
     def most_stake(self, canonical_bet: str, bet: Bet) -> int:
         """Return the largest stake whose top prize is still an amount that a record can state."""
@@ -263,10 +262,8 @@ class Catalog:
         if row.commit_index is None or row.activate_entry is None or row.activate_index is None:
             raise LedgerError(f"pool {row.pool_id} is not activated")
         path = self._public_dir / "leaves" / f"{row.pool_id}.bin"
-        data = path.read_bytes()
-        leaves = [data[start : start + 32] for start in range(0, len(data), 32)]
-        levels = tuple(PackedLevel(level) for level in levels_of(leaves))
-        if len(leaves) != row.size or levels[-1][0] != row.slot_root:
+        levels = tuple(PackedLevel(level) for level in packed_levels(path.read_bytes()))
+        if len(levels[0]) != row.size or levels[-1].data != row.slot_root:
             raise VerificationError("leaves-mismatch", f"{path} does not give the slot root of pool {row.pool_id}")
         activation = canonical.decode_object(row.activate_entry, what=f"activation of {row.pool_id}")
         beacon = bytes.fromhex(activation.get("beacon_value", ""))

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from sealdraw.v1 import draw_pb2
 
+from anchor import canonical
 from rng_service.errors import InvalidArgument, NotFound
 from rng_service.front import receipts
 from rng_service.front.catalog import Catalog
@@ -51,18 +52,20 @@ def settlement_task(
     stream = catalog.stream_of(opened.bound.pool_id)
     outcome = receipts.outcomes(pool, opened, bytes.fromhex(said.get("client_seed", "")))[offset]
     slot = opened.bound.slot + offset
-    status, bet_text = "void" if void else "final", ""
-    settlement: tuple[int, int, bytes] | None = (opened.bound.pool, slot, request.bettor)
+    status, bet_text, bet = "void" if void else "final", "", None
+    if request.bet:
+        bet_text, bet = stream.bet(request.bet)
     if "bet" in said:
+        if bet_text and bet_text != canonical.encode(said["bet"]).decode("ascii"):
+            raise InvalidArgument(("bet", "the draw itself fixed another bet"))
         receipt = receipts.read_back(catalog, opened)
         _require_same(request, said["stake_minor"], said["currency"], receipt.payouts_minor[offset], void=void)
-        status, settlement = "confirm", None
+        status = "confirm"
     elif not void:
-        if not request.bet:
+        if bet is None:
             raise InvalidArgument(
                 ("bet", "this program's paytable is complete: say the bet, and the payout is checked")
             )
-        bet_text, bet = stream.bet(request.bet)
         expected = receipts.payouts([outcome], bet, request.stake_minor)[0]
         if request.payout_minor != expected:
             raise InvalidArgument(
@@ -104,7 +107,7 @@ def settlement_task(
         "Settle",
         binding,
         settled_pool=opened.bound.pool,
-        settlement=settlement,
+        settlement=(opened.bound.pool, slot, request.bettor),
     )
 
 
