@@ -191,4 +191,5 @@ def test_a_compact_tree_keeps_one_hash_for_each_bit_of_its_size(size):
 @pytest.mark.parametrize("size", [*range(1, 70), 255, 256, 257, 1_000])
 def test_packed_levels_are_the_levels_end_to_end(size):
     leaves = [bytes([index & 255]) * 31 + bytes([index >> 8]) for index in range(size)]
-    assert packed_levels(b"".join(leaves)) == [b"".join(level) for level in levels_of(leaves)]
+    expected = [b"".join(level) for level in merkle.levels_of(leaves)]
+    assert merkle.packed_levels(b"".join(leaves)) == expected
