@@ -7,7 +7,7 @@ from sqlalchemy import Connection, bindparam, case, func, insert, select, update
 from rng_service.ledger.models import LogEntryRow
 from rng_service.log_entries import Entry, LogConfig
 
-__all__ = ["SequencedEntry", "append_entry", "assign_indices", "indexed_entries", "next_index"]
+__all__ = ["SequencedEntry", "append_entry", "assign_indices", "has_queued", "indexed_entries", "next_index"]
 
 
 class SequencedEntry(NamedTuple):
@@ -22,6 +22,13 @@ def append_entry(connection: Connection, entry: Entry) -> int:
     """Add ``entry`` to the queue of the log and return its row; it becomes durable with the caller's transaction."""
     added = insert(LogEntryRow).values(type=entry.TYPE, entry=entry.to_bytes()).returning(LogEntryRow.id)
     return connection.execute(added).scalar_one()
+
+
+def has_queued(connection: Connection) -> bool:
+    """Return whether an entry waits for its index."""
+    return (
+        connection.execute(select(LogEntryRow.id).where(LogEntryRow.log_index.is_(None)).limit(1)).first() is not None
+    )
 
 
 def next_index(connection: Connection) -> int:

@@ -1,6 +1,7 @@
 """Digests: what was bound since the last one is opened, laid open in a file, and fixed by an entry."""
 
 from collections.abc import Collection, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -33,6 +34,7 @@ from rng_service.sequencer.facts import PoolFacts, PoolFactsCache
 from rng_service.sequencer.groups import (
     StoredGroup,
     candidate,
+    independent_batches,
     read_groups,
     records_of_group,
     ticket_bindings,
@@ -51,6 +53,7 @@ MAX_SLOTS: Final = 200_000
 _MAX_GROUPS: Final = 2_048
 _MOST_POOLS: Final = 10_000
 _POOLS_AT_ONCE: Final = 500
+_OPENINGS_AT_ONCE: Final = 3
 _MICROSECONDS: Final = 1_000_000
 
 
@@ -119,15 +122,18 @@ class DigestMaker:
             }
             tickets = ticket_bindings(connection, (record for group in groups for record in group.records))
         opened = []
-        for group in groups:
-            try:
-                opened.append(open_group(context.vault, group, pools, tickets))
-            except OpeningRefusedError as error:
-                # This group and what depends on it stays out, in the open; every other pool goes on. The next pass
-                # chooses again without it.
-                self._refused.add(group.id)
-                record_refusal(context, group.id, error)
-                return [], {}
+        with ThreadPoolExecutor(_OPENINGS_AT_ONCE, thread_name_prefix="openings") as threads:
+            for batch in independent_batches(groups):
+                # The vault works on the next groups while the records of this one are built.
+                answers = [threads.submit(open_group, context.vault, group, pools, tickets) for group in batch]
+                try:
+                    opened += [answer.result() for answer in answers]
+                except OpeningRefusedError as error:
+                    # This group and what depends on it stays out, in the open; every other pool goes on. The next
+                    # pass chooses again without it.
+                    self._refused.add(error.group)
+                    record_refusal(context, error)
+                    return [], {}
         return opened, reached
 
     def _select(

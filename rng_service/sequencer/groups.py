@@ -18,6 +18,7 @@ __all__ = [
     "StoredGroup",
     "StoredRecord",
     "candidate",
+    "independent_batches",
     "read_groups",
     "records_of_group",
     "ticket_bindings",
@@ -97,6 +98,24 @@ def candidate(group: StoredGroup) -> Candidate:
     binds.sort()
     slots = sum(record.slots for record in group.records if record.kind in {"draw", "void"})
     return Candidate(group.id, len(group.records), slots, tuple(binds), tuple(follows))
+
+
+def independent_batches(groups: Iterable[StoredGroup]) -> Iterator[list[StoredGroup]]:
+    """Cut ``groups``, in their order, where one draws on, or ends, a ticket of its own batch.
+
+    Within a batch the vault may be asked in any order; a ticket must be known to it before what follows from it.
+    """
+    batch: list[StoredGroup] = []
+    reserved: set[tuple[int, int]] = set()
+    for group in groups:
+        followed = {(record.pool, record.slot) for record in group.records if "ticket" in record.fields}
+        if followed & reserved:
+            yield batch
+            batch, reserved = [], set()
+        batch.append(group)
+        reserved.update((record.pool, record.slot) for record in group.records if record.kind == "ticket")
+    if batch:
+        yield batch
 
 
 def ticket_bindings(connection: Connection, draws: Iterable[StoredRecord]) -> dict[tuple[int, int], bytes]:

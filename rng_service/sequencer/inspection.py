@@ -12,6 +12,7 @@ from itertools import islice
 from sealdraw.vault.v1 import vault_pb2
 from sqlalchemy import Connection, Engine, select
 
+from anchor.checkpoint import open_checkpoint
 from anchor.edge import load_edge
 from anchor.errors import AnchorError
 from anchor.note import VerifierKey
@@ -100,6 +101,15 @@ def _log(config: Config, state: vault_pb2.GetStateResponse, connection: Connecti
             Remedy.RESTORE,
         )
         return
+    published = _published_size(config, state)
+    if published > size:
+        yield Finding(
+            "vault-restored",
+            f"the vault last signed {size} log entries, {published} are published: it is an older copy; "
+            "restore the newest one, or burn the pools it could open twice",
+            Remedy.BURN,
+        )
+        return
     if not size:
         return
     try:
@@ -115,6 +125,15 @@ def _log(config: Config, state: vault_pb2.GetStateResponse, connection: Connecti
         )
         return
     yield from _tail(config, state, connection)
+
+
+def _published_size(config: Config, state: vault_pb2.GetStateResponse) -> int:
+    try:
+        note = (config.public_dir / "checkpoint").read_bytes()
+        return open_checkpoint(note, VerifierKey.parse(state.log_vkey)).size
+    except (AnchorError, OSError):
+        # Nothing is published yet, or not by this key: the tiles are compared with the mark, and the writer refuses.
+        return 0
 
 
 def _tail(config: Config, state: vault_pb2.GetStateResponse, connection: Connection) -> Iterator[Finding]:

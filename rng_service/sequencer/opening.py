@@ -29,10 +29,11 @@ _KINDS: Final = {
 class OpeningRefusedError(SealdrawError):
     """The vault will not open what the ledger binds: the two disagree, and somebody has to look."""
 
-    def __init__(self, record: StoredRecord, pool: str, reason: str) -> None:
+    def __init__(self, group: int, record: StoredRecord, pool: str, reason: str) -> None:
         super().__init__(
             f"the vault refuses slot {record.slot} of {pool} ({reason}): its journal and the ledger disagree"
         )
+        self.group = group
         self.record = record
         self.pool = pool
         self.reason = reason
@@ -85,7 +86,7 @@ def open_group(
     for record, result in zip(slots, answer.results, strict=True):
         name = pools[record.pool].name
         if result.refused:
-            raise OpeningRefusedError(record, name, result.refused)
+            raise OpeningRefusedError(group.id, record, name, result.refused)
         opened[record.id] = OpenedRecord(record, result.secrets, _item(name, record, _digest(record, result.secrets)))
     return OpenedGroup(
         group.id,

@@ -5,7 +5,7 @@ from sqlalchemy import Connection, select, update
 from anchor.files import write_immutable
 from anchor.writer import LogWriter
 from rng_service.ledger.models import GameRow, PoolRow
-from rng_service.ledger.sequencing import SequencedEntry, assign_indices, indexed_entries
+from rng_service.ledger.sequencing import SequencedEntry, assign_indices, has_queued, indexed_entries
 from rng_service.log_entries import GameRegistration, PoolActivate, PoolCommit, parse_entry
 from rng_service.pools.lifecycle import Event
 from rng_service.public_files import game_path
@@ -27,10 +27,14 @@ def publish(context: Context, writer: LogWriter) -> int:
     """
     published = 0
     while True:
-        with context.writing() as connection:
-            assign_indices(connection, limit=BATCH)
-        # A crash right here leaves entries with indices and no tiles; they are the first that are appended next.
-        context.on_step("publish.assigned")
+        with context.reading() as connection:
+            queued = has_queued(connection)
+        # An idle sequencer writes nothing here: every write would take the lock that the fronts need.
+        if queued:
+            with context.writing() as connection:
+                assign_indices(connection, limit=BATCH)
+            # A crash right here leaves entries with indices and no tiles; they are the first that are appended next.
+            context.on_step("publish.assigned")
         with context.reading() as connection:
             entries = indexed_entries(connection, writer.size, writer.size + BATCH)
         if entries:

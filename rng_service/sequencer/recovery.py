@@ -1,30 +1,28 @@
-"""Recovery: what cannot be reconciled is burned in the open, and the public directory can be made again.
+"""Recovery: what cannot be reconciled is burned in the open.
 
-`sealdraw recover` prints what `inspect` finds; with consent it calls these. Neither invents anything: burned slots are
-named by incidents in the log, and every public file follows from ledger, vault and vault mark.
+`sealdraw recover` prints what `inspect` finds; with consent it calls `burn`, and `rebuild.rebuild_public` for a public
+directory that is not complete. Neither invents anything: what is given up is named by incidents in the log.
 """
 
 from collections.abc import Sequence
 from pathlib import Path
 
-from sqlalchemy import Connection, Engine, select, update
+from sqlalchemy import Connection, select, update
 
-from anchor.edge import RightEdge
-from anchor.errors import RefusedError
-from anchor.files import atomic_write
-from rng_service.ledger.engine import reading
+from anchor.note import VerifierKey
+from anchor.reader import LogReader
+from anchor.source import DirectorySource
 from rng_service.ledger.models import PoolRow
-from rng_service.ledger.sequencing import append_entry, indexed_entries
+from rng_service.ledger.sequencing import append_entry
 from rng_service.log_entries import Incident, PoolQuarantine
 from rng_service.pools.lifecycle import Event, State
 from rng_service.sequencer.context import Context, LedgerRow, move_pool, pools_in
 from rng_service.sequencer.inspection import Finding, Remedy
 from rng_service.sequencer.journal_marks import JournalMark, reset_journal_mark
 from rng_service.sequencer.voiding import VoidRun, bind_voids
+from rng_service.vault.client import VaultClient
 
-__all__ = ["burn", "rebuild_tiles"]
-
-_BATCH = 4_096
+__all__ = ["burn", "fast_forward"]
 
 
 def burn(context: Context, findings: Sequence[Finding]) -> list[str]:
@@ -36,6 +34,8 @@ def burn(context: Context, findings: Sequence[Finding]) -> list[str]:
     burning = [finding for finding in findings if finding.remedy is Remedy.BURN]
     if not burning:
         return []
+    if any(finding.kind == "vault-restored" for finding in burning):
+        fast_forward(context.vault, context.config.public_dir)
     state = context.vault.get_state()
     lost: dict[str, list[Finding]] = {}
     for finding in burning:
@@ -49,32 +49,20 @@ def burn(context: Context, findings: Sequence[Finding]) -> list[str]:
     return sorted(set(stopped))
 
 
-def rebuild_tiles(engine: Engine, directory: Path, size: int, root: bytes) -> int:
-    """Write the bundles and tiles of the first ``size`` entries from the ledger; return the number of files.
+def fast_forward(vault: VaultClient, directory: Path) -> int:
+    """Bring an older vault's mark up to the published checkpoint, if that continues what it signed; return its size.
 
-    Raises RefusedError, before anything is written, when the ledger's entries do not have the root that the vault
-    marked: then it is the ledger that is not this log's.
+    The vault checks the consistency proof itself, so this cannot give it another history. Raises what
+    `anchor.reader.LogReader` raises, and VaultRefusedError.
     """
-    with reading(engine) as connection:
-        entries = _entries(connection, size)
-    growth = RightEdge(0).grow(entries)
-    if growth.size != size or growth.root != root:
-        raise RefusedError(
-            f"the ledger's first {size} entries give the root {growth.root.hex()}, the vault signed {root.hex()}"
-        )
-    files = 0
-    for path, data in growth.files():
-        atomic_write(directory / path, data)
-        files += 1
-    return files
-
-
-def _entries(connection: Connection, size: int) -> list[bytes]:
-    return [
-        entry.data
-        for start in range(0, size, _BATCH)
-        for entry in indexed_entries(connection, start, min(size, start + _BATCH))
-    ]
+    state = vault.get_state()
+    reader = LogReader(DirectorySource(directory), VerifierKey.parse(state.log_vkey))
+    published = reader.checkpoint()
+    if published.size > state.checkpoint_size:
+        proof = reader.consistency_proof(state.checkpoint_size)
+        # A crash right here changes nothing; afterwards the vault's mark is what everybody has seen.
+        vault.sign_checkpoint(published.size, published.root, proof, state.checkpoint_size)
+    return published.size
 
 
 def _halt(context: Context, connection: Connection, name: str, found: Sequence[Finding]) -> str:

@@ -9,10 +9,10 @@ from rng_service.sequencer.opening import OpeningRefusedError
 __all__ = ["record_refusal"]
 
 
-def record_refusal(context: Context, group: int, error: OpeningRefusedError) -> None:
+def record_refusal(context: Context, error: OpeningRefusedError) -> None:
     """Queue an incident for a group that the vault refuses, and quarantine the pool; again changes nothing."""
     context.warnings.append(str(error))
-    key = f"refused/{group}"
+    key = f"refused/{error.group}"
     record = error.record
     with context.writing() as connection:
         if get_meta(connection, key) is not None:

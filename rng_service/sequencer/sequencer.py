@@ -131,6 +131,7 @@ class Sequencer:
         self._writer = LogWriter(config.public_dir, VaultSigner(vault), on_step=_writer_steps(on_step))
         self._digests = DigestMaker()
         self._keys_at_us: int | None = None
+        self._renewed_us: int | None = None
 
     def open(self) -> None:
         """Check that ledger, vault and public directory belong together, and finish what a crash interrupted."""
@@ -156,6 +157,7 @@ class Sequencer:
         not be finished: the next one goes on. Other errors mean that going on could break a promise.
         """
         context = self._context
+        self._stay_leader()
         self._refresh_keys()
         done = refill(context, limit=_POOLS_A_STEP)
         done += expire_tickets(context)
@@ -221,6 +223,13 @@ class Sequencer:
             self._writer.open()
         except VaultUnavailableError as error:
             _logger.warning("the log cannot be opened yet: %s", error)
+
+    def _stay_leader(self) -> None:
+        # Every write renews the lease; this is for the times in which there is nothing to write.
+        now_us = self._context.clock_us()
+        if self._renewed_us is None or now_us - self._renewed_us >= _LEASE_US // 3:
+            with self._context.writing():
+                self._renewed_us = now_us
 
     def _refresh_keys(self) -> None:
         now_us = self._context.clock_us()

@@ -15,7 +15,9 @@ from rng_service.ledger.engine import open_engine, writing
 from rng_service.ledger.leases import LeaseLostError
 from rng_service.ledger.models import GroupRow, RecordRow
 from rng_service.sequencer.inspection import Remedy, inspect
-from rng_service.sequencer.recovery import burn, rebuild_tiles
+from rng_service.sequencer.rebuild import rebuild_public
+from rng_service.sequencer.recovery import burn
+from rng_service.sequencer.requests import request_quarantine
 from rng_service.sequencer.sequencer import open_context
 
 
@@ -143,25 +145,65 @@ def test_yesterdays_vault_is_refused_and_can_be_burned(make_world):
     assert (world.config.vault_dir / "history.json").read_bytes() != mark
     world.start_vault()
     findings = inspect(world.config, world.engine, world.vault)
-    assert "vault-restored" in {finding.kind for finding in findings}
-    with pytest.raises(StartRefused):
+    assert {finding.kind for finding in findings} == {"vault-restored"}
+    with pytest.raises(StartRefused, match="vault-restored"):
         world.start()
+    context = open_context(world.config, world.engine, world.vault, holder="one", clock_us=world.clock)
+    assert burn(context, findings) == ["test/dice/1/base/real/0/1", "test/dice/1/base/real/0/2"]
+    world.start()
+    world.steps(5)
+    # What was drawn meanwhile cannot be opened again by this vault, so the census of that pool never fits.
+    assert states(world) == {"halted": 1, "void": 1, "active": 2}
+    world.binder().draws(1)
+    world.steps(2)
+    assert world.verify().incidents["vault-restored: older-vault-journal"] == 1
 
 
-def test_a_public_directory_without_its_tiles_is_refused_and_made_again(make_world):
-    world = running(make_world)
+def test_a_public_directory_that_is_lost_is_made_again_file_by_file(make_world, ledger_url):
+    world = make_world(ledger_url, size=8)
+    world.register()
+    world.start()
+    world.steps(2)
+    binder = world.binder()
+    binder.draws(2)
+    (ticket, _) = binder.reserve(2, lifetime_us=1_500_000)
+    binder.draw_on(ticket)
+    place = binder.draws(1, count=4)[0]
+    binder.settle(place, stake=5, payout=7)
+    world.steps(4)
+    with writing(world.engine) as connection:
+        request_quarantine(connection, "test/dice/1/base/real/0/2")
+    world.steps(4)
+    assert states(world) == {"erased": 1, "void": 1, "active": 2}
+    public = world.config.public_dir
+    before = {path: path.read_bytes() for path in public.rglob("*") if path.is_file() and not path.name.startswith(".")}
     stop(world)
-    shutil.rmtree(world.config.public_dir / "tile")
+    shutil.rmtree(public)
     assert kinds(world) == {"public-behind": 1}
     with pytest.raises(StartRefused, match="sealdraw recover"):
         world.start()
-    state = world.vault.get_state()
-    with pytest.raises(RefusedError, match="the vault signed"):
-        rebuild_tiles(world.engine, world.config.public_dir, state.checkpoint_size, bytes(32))
-    assert rebuild_tiles(world.engine, world.config.public_dir, state.checkpoint_size, state.checkpoint_root) == 2
+    context = open_context(world.config, world.engine, world.vault, holder="one", clock_us=world.clock)
+    assert rebuild_public(context) > 10
     world.start()
+    world.verify()
+    after = {path: path.read_bytes() for path in public.rglob("*") if path.is_file() and not path.name.startswith(".")}
+    # Partial tiles of earlier sizes need not come back, nor the keys that are only there for reading.
+    assert after.items() <= before.items()
+    assert {path.parent.name for path in before.keys() - after.keys()} <= {"000.p", "keys"}
     world.steps(2)
     world.verify()
+
+
+def test_a_rebuild_from_another_ledger_writes_nothing(make_world):
+    world = running(make_world)
+    stop(world)
+    with writing(world.engine) as connection:
+        connection.execute(text("UPDATE log_entries SET entry = x'7b7d' WHERE log_index = 4"))
+    shutil.rmtree(world.config.public_dir)
+    context = open_context(world.config, world.engine, world.vault, holder="one", clock_us=world.clock)
+    with pytest.raises(RefusedError, match="the vault signed"):
+        rebuild_public(context)
+    assert not world.config.public_dir.exists()
 
 
 def test_a_wrong_tile_is_refused(make_world):
