@@ -28,9 +28,7 @@ class Protection:
     development_beacon: Boolean
 
 
-def protection_of(
-    *, beacon: bool, witnessed: bool, development: bool, ticketed: bool, seeded: bool
-) -> Protection:
+def protection_of(*, beacon: bool, witnessed: bool, development: bool, ticketed: bool, seeded: bool) -> Protection:
     """Return the labels that follow from the facts.
 
     ``beacon``: the commitment names a round; ``witnessed``: the activation's checkpoint carries enough

@@ -52,21 +52,14 @@ def _is_decimal(value: str) -> bool:
 
 
 def _is_large(value: Any) -> bool:
-    return (
-        isinstance(value, str)
-        and 16 <= len(value) <= 20
-        and _is_decimal(value)
-        and _SAFE <= int(value) < 2**64
-    )
+    return isinstance(value, str) and 16 <= len(value) <= 20 and _is_decimal(value) and _SAFE <= int(value) < 2**64
 
 
 def _path(most: int) -> Codec:
     def read(value: Any) -> tuple[bytes, ...]:
         if not isinstance(value, list) or len(value) > most:
             raise MalformedError(f"expected a list of at most {most} hashes")
-        if any(
-            not isinstance(item, str) or len(item) != 64 or item.strip("0123456789abcdef") for item in value
-        ):
+        if any(not isinstance(item, str) or len(item) != 64 or item.strip("0123456789abcdef") for item in value):
             raise MalformedError("expected hashes of 32 bytes in lowercase hex")
         return tuple(map(bytes.fromhex, value))
 
@@ -107,8 +100,7 @@ class Receipt:
     opening: Annotated[Opening, nested(Opening)]
     protection: Annotated[Protection, nested(Protection)]
     payouts_minor: (
-        Annotated[tuple[int, ...], Codec(payouts_from_json, lambda values: [str(item) for item in values])]
-        | None
+        Annotated[tuple[int, ...], Codec(payouts_from_json, lambda values: [str(item) for item in values])] | None
     ) = None
     ticket: RecordBytes | None = None
 
