@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy import Connection, Engine, Row, select, update
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import InterfaceError, OperationalError
 
 from anchor.note import VerifierKey
 from rng_service.beacon import ChainInfo
@@ -54,9 +54,12 @@ class Context:
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
-        """Give one consistent snapshot and no write lock."""
-        with reading(self.engine) as connection:
-            yield connection
+        """Give a connection without the write lock; raises LedgerError when the database cannot be asked."""
+        try:
+            with reading(self.engine) as connection:
+                yield connection
+        except (OperationalError, InterfaceError) as error:
+            raise LedgerError(f"the ledger cannot be read: {error.orig}") from error
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:
@@ -65,7 +68,7 @@ class Context:
             with writing(self.engine) as connection:
                 hold_lease(connection, self.lease, now_us=self.clock_us())
                 yield connection
-        except OperationalError as error:
+        except (OperationalError, InterfaceError) as error:
             # Whether it committed may not be known. Every step looks again at what is durable before it acts, so
             # the same step is simply taken again.
             raise LedgerError(f"a write to the ledger failed: {error.orig}") from error

@@ -194,6 +194,8 @@ class Sequencer:
         failures = 0
         while not stop.is_set():
             try:
+                if failures:
+                    self._reopen()
                 busy = self.step()
                 failures = 0
             except LeaseLostError:
@@ -201,11 +203,12 @@ class Sequencer:
             except (VaultUnavailableError, LedgerError) as error:
                 failures += 1
                 _logger.warning("the sequencer waits (%s failures in a row): %s", failures, error)
-                self._reopen()
-                stop.wait(min(_AFTER_FAILURE_S * failures, 10 * _AFTER_FAILURE_S))
+                stop.wait(_AFTER_FAILURE_S * min(failures, 10))
                 continue
             if not busy:
                 stop.wait(_IDLE_S)
+        if failures:
+            self._reopen()
         self.finish()
 
     def close(self) -> None:
@@ -219,10 +222,7 @@ class Sequencer:
     def _reopen(self) -> None:
         # After a failure while publishing the writer has closed itself: what was reached is known once it is open.
         self._writer.close()
-        try:
-            self._writer.open()
-        except VaultUnavailableError as error:
-            _logger.warning("the log cannot be opened yet: %s", error)
+        self._writer.open()
 
     def _stay_leader(self) -> None:
         # Every write renews the lease; this is for the times in which there is nothing to write.
