@@ -100,7 +100,7 @@ class BindTask:
     client_seed_hash: bytes = b""
     next_ticket: TicketBinding | None = None
     tags: tuple[bytes, bytes] | None = None
-    # A settlement's pool; and (pool, slot, bettor) where it takes the bettor's one place.
+    # A settlement's pool; and (pool, slot, bettor), the bettor's one place that it takes.
     settled_pool: int = 0
     settlement: tuple[int, int, bytes] | None = None
 
@@ -354,7 +354,7 @@ class _GroupBuilder:
     def _place_settlement(self, place: int, task: BindTask) -> bool:
         self._placements[place] = _Placement([], None)
         if task.settlement is None:
-            return True  # a confirmation: it repeats what the draw itself paid and takes no bettor's place
+            raise LedgerError("a settlement names the bettor's place that it takes")
         row = (*task.settlement, self._first_id + (place << REQUEST_BITS))
         columns = ("pool_id", "slot", "bettor", "record_id")
         suffix = "ON CONFLICT DO NOTHING RETURNING record_id"
