@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import TypeVar
 
-from google.protobuf.message import Message
+from google.protobuf.message import DecodeError, Message
 from sealdraw.v1 import types_pb2
 
 from anchor.errors import MalformedError
@@ -30,7 +30,7 @@ def parse(kind: type[Request], data: bytes, limit: int) -> Request:
     request = kind()
     try:
         request.ParseFromString(data)
-    except ValueError:
+    except DecodeError:
         raise InvalidArgument(("", "the message cannot be parsed")) from None
     size = request.ByteSize()
     request.DiscardUnknownFields()

@@ -7,12 +7,13 @@ from hashlib import sha256
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from front_world import ORIGIN, seed, wager
+from sealdraw.v1 import draw_pb2
+
 from rng_service.encoding import OPENING_LABEL, lp
 from rng_service.errors import FailedPrecondition, InvalidArgument, NotFound
 from rng_service.games import payout
 from rng_service.records.record import record_digest
 from rng_service.request_id import new_request_id
-from sealdraw.v1 import draw_pb2
 
 FINAL, VOID = draw_pb2.SETTLEMENT_STATUS_FINAL, draw_pb2.SETTLEMENT_STATUS_VOID
 RED = '{"bet":"red"}'
