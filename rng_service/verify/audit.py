@@ -30,12 +30,10 @@ from rng_service.log_entries import (
 )
 from rng_service.verify.digests import DigestChain
 from rng_service.verify.fault import located, require
+from rng_service.verify.outages import OUTAGE
 from rng_service.verify.pools import PoolBook, PoolState
 from rng_service.verify.registry import Registry
 from rng_service.verify.totals import TotalsBook
-
-# The kind of incident by which an operator admits that it could not write digests.
-OUTAGE = "outage"
 
 
 class AuditObserver:
@@ -44,8 +42,8 @@ class AuditObserver:
     def begin(self, audit: "Audit") -> None:
         """See the audit before its first entry."""
 
-    def on_digest(self, entry: Digest, file: bytes, *, admitted: bool) -> None:
-        """See a digest that was checked, with the record digests of its file, and whether it ends an outage."""
+    def on_digest(self, entry: Digest, file: bytes) -> None:
+        """See a digest that was checked, with the record digests of its file."""
 
     def on_totals(self, entry: Totals) -> None:
         """See a totals entry that was checked."""
@@ -170,8 +168,8 @@ class Audit:
         file = self.digests.take(leaf_hash(data), len(data), entry, admitted=self._admitted)
         self.pools.take(entry.ranges, entry.time_us)
         if self._admitted:
-            self.pools.restart_deadlines(entry.time_us)
+            self.pools.excuse(self.digests.outages[-1:])
         self.pools.check_deadlines(entry.time_us)
         self.totals.digest(entry)
-        self._observer.on_digest(entry, file, admitted=self._admitted)
+        self._observer.on_digest(entry, file)
         self._admitted = False

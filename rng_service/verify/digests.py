@@ -8,6 +8,7 @@ from anchor.source import Source
 from rng_service.log_entries import NO_DIGEST, Digest, RecordRange
 from rng_service.records.digest import MAX_DIGEST_ENTRY
 from rng_service.verify.fault import located, read_exactly, require
+from rng_service.verify.outages import Outage
 from rng_service.verify.registry import MICROSECONDS, Registry
 
 
@@ -19,6 +20,7 @@ class DigestChain:
         self._source = source
         self._prev = NO_DIGEST
         self._time_us: int | None = None
+        self.outages: list[Outage] = []
         self.next_seq = 0
         self.records = dict.fromkeys(("draw", "settle", "ticket", "void"), 0)
 
@@ -48,6 +50,8 @@ class DigestChain:
                 f"digest {entry.seq} comes {gap_us} microseconds after the one before, "
                 f"promised was one each {config.heartbeat_s} seconds",
             )
+            if admitted:
+                self.outages.append(Outage(entry.seq, self._time_us, entry.time_us))
         if entry.beacon is not None:
             require(
                 entry.beacon.chain in self._registry.chains,

@@ -16,6 +16,7 @@ from rng_service.verify.evaluation import PoolEvaluator
 from rng_service.verify.export_totals import ExportTotals
 from rng_service.verify.fault import located, require
 from rng_service.verify.opened import OpenedRecord, read_record
+from rng_service.verify.outages import due_after
 from rng_service.verify.pools import PoolState
 from rng_service.verify.registry import MICROSECONDS
 from rng_service.verify.sessions import SessionKey, SessionNumbers
@@ -24,6 +25,9 @@ from rng_service.verify.tickets import OpenTickets
 
 # Pools in lane order: tickets first, so that a draw of the same digest finds its own.
 _TURN = {"ticket": 0, "draw": 1, "void": 2, "settle": 3}
+
+# So many late records are named one by one; the others are counted.
+_MOST_LATE = 100
 
 
 @dataclass(slots=True)
@@ -56,6 +60,7 @@ class ExportRecords(AuditObserver):
         self._newest_us = 0
         self._seen_to = -1
         self._late = 0
+        self._late_records: list[str] = []
         self.sessions = SessionNumbers(from_start=from_start)
         self.counts = dict.fromkeys(_TURN, 0)
         self.outcomes = 0
@@ -71,7 +76,7 @@ class ExportRecords(AuditObserver):
         """Keep the audit, whose state says what a record's pool is."""
         self._audit = audit
 
-    def on_digest(self, entry: Digest, file: bytes, *, admitted: bool) -> None:
+    def on_digest(self, entry: Digest, file: bytes) -> None:
         """Take the records of one digest from the export."""
         header = self._header
         if not header.from_digest <= entry.seq <= header.to_digest:
@@ -80,7 +85,7 @@ class ExportRecords(AuditObserver):
         with located(path=self._path):
             records = list(self._records_of(entry, file))
             self._check_ranges(entry, records)
-            self._take(entry, records, admitted=admitted)
+            self._take(entry, records)
 
     def on_totals(self, entry: Totals) -> None:
         """Compare totals with what the records add up to."""
@@ -126,9 +131,10 @@ class ExportRecords(AuditObserver):
             "sessions with a number that may still come": late,
             "draws on tickets that are not in the export": unseen,
             "settlements of draws that are not in the export": self._settlements.unknown,
-            "records past the merge delay, after an outage that the operator admitted": self._late,
+            "records late by an outage that the operator admitted": self._late,
         }
-        return [f"{text}: {number}" for text, number in notes.items() if number]
+        counted = [f"{text}: {number}" for text, number in notes.items() if number]
+        return [*(f"outage: {item.text()}" for item in self._audit.digests.outages), *counted, *self._late_records]
 
     # One digest.
 
@@ -176,7 +182,7 @@ class ExportRecords(AuditObserver):
                     "digest-ranges", f"digest {entry.seq}: {_first_difference(found, entry.ranges)}"
                 )
 
-    def _take(self, entry: Digest, records: list[tuple[ExportLine, OpenedRecord]], *, admitted: bool) -> None:
+    def _take(self, entry: Digest, records: list[tuple[ExportLine, OpenedRecord]]) -> None:
         fold = TotalsFold()
         seen: list[tuple[SessionKey, int, int, bool]] = []
         delay_us = self._audit.registry.require_config().merge_delay_s * MICROSECONDS
@@ -184,13 +190,7 @@ class ExportRecords(AuditObserver):
         for line, record in sorted(records, key=_turn):
             binding, kind = record.binding, record.kind
             if binding["bind_time"] < earliest_us:
-                self._late += 1
-            if binding["bind_time"] < earliest_us and not admitted:
-                raise VerificationError(
-                    "merge-delay",
-                    f"slot {record.slot} of {record.pool}: bound at {binding['bind_time']}, "
-                    f"in digest {entry.seq} of {entry.time_us}",
-                )
+                self._check_excused(entry, record, delay_us)
             if "session" in binding:
                 self._session(record, seen)
             self.counts[kind] += 1
@@ -204,6 +204,18 @@ class ExportRecords(AuditObserver):
                 self._settle(record, fold)
         self.sessions.take(seen)
         self._totals.digest(entry.seq, fold)
+
+    def _check_excused(self, entry: Digest, record: OpenedRecord, delay_us: int) -> None:
+        """Check that a record which comes late was due in an outage that the operator admitted."""
+        bind_us = record.binding["bind_time"]
+        if due_after(self._audit.digests.outages, bind_us + delay_us, delay_us) < entry.time_us:
+            raise VerificationError(
+                "merge-delay",
+                f"slot {record.slot} of {record.pool}: bound at {bind_us}, in digest {entry.seq} of {entry.time_us}",
+            )
+        self._late += 1
+        if self._late <= _MOST_LATE:
+            self._late_records.append(f"late by an outage: {record.kind} of slot {record.slot} of {record.pool}")
 
     # One record.
 

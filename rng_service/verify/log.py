@@ -60,6 +60,7 @@ def run_audit(
         extends_size=None if old is None else old.size,
         development_beacon=any(chain.development for chain in audit.registry.chains.values()),
         incidents=dict(sorted(audit.incidents.items())),
+        outages=tuple(outage.text() for outage in audit.digests.outages),
         opened_voids=tuple(line.text() for line in audit.pools.bias_lines()),
         skipped=tuple(audit.skipped),
     )

@@ -4,7 +4,7 @@ State is kept for pools that are still open. Of a closed pool only its slot root
 erased, and of a lane only the number of its last pool.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from cryptography.exceptions import InvalidSignature
@@ -42,6 +42,7 @@ from rng_service.verify.commitment import (
 )
 from rng_service.verify.coverage import Coverage
 from rng_service.verify.fault import located, require
+from rng_service.verify.outages import Outage, due_after
 from rng_service.verify.registry import MICROSECONDS, Registry, read_game
 from rng_service.verify.voids import read_voids
 
@@ -65,8 +66,8 @@ class PoolState:
     quarantined_from: int | None = None
     coverage: Coverage | None = None
     completed_us: int | None = None
-    # The end of the last outage, before which no deadline of this pool ran out.
-    late_from_us: int = 0
+    # When it is void at the latest, unless it is activated before its deadline.
+    void_due_us: int = 0
 
     @property
     def beacon(self) -> bytes:
@@ -136,6 +137,7 @@ class PoolBook:
             self._chain(entry, config.beacon_margin_s),
             definition.program(entry.program).outcome,
             definition,
+            void_due_us=entry.deadline_us + config.close_delay_s * MICROSECONDS,
         )
         self.leaves(state)
         self._registry.lane_counts.setdefault(str(stream), set()).add(lanes)
@@ -276,18 +278,18 @@ class PoolBook:
                     )
                 elif state.activation is None and state.commit.beacon is not None:
                     require(
-                        now_us <= max(state.commit.deadline_us, state.late_from_us) + delay_us,
+                        now_us <= state.void_due_us,
                         "pool-not-voided",
                         f"{state.commit.pool}: its deadline {state.commit.deadline_us} passed",
                     )
 
-    def restart_deadlines(self, now_us: int) -> None:
-        """Let what was due in an outage be due after it."""
-        for lane in self._lanes.values():
-            for state in lane.open.values():
-                if state.completed_us is not None:
-                    state.completed_us = now_us
-                state.late_from_us = now_us
+    def excuse(self, outages: Sequence[Outage]) -> None:
+        """Let the closes and voids that were due in an admitted outage count from its end."""
+        delay_us = self._registry.require_config().close_delay_s * MICROSECONDS
+        for state in self.open_pools():
+            if state.completed_us is not None:
+                state.completed_us = due_after(outages, state.completed_us + delay_us, delay_us) - delay_us
+            state.void_due_us = due_after(outages, state.void_due_us, delay_us)
 
     # Questions.
 

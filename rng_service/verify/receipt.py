@@ -41,6 +41,7 @@ from rng_service.verify.digests import read_digest_file
 from rng_service.verify.evaluation import PoolEvaluator, check_game
 from rng_service.verify.fault import located, require
 from rng_service.verify.opened import OpenedRecord, read_record
+from rng_service.verify.outages import Outage, due_after
 from rng_service.verify.registry import MICROSECONDS, Registry, read_game
 from rng_service.verify.report import ReceiptReport
 
@@ -61,6 +62,8 @@ class _PoolInLog:
     activations: list[int] = field(default_factory=list)
     digests: list[int] = field(default_factory=list)
     newest_digest: int | None = None
+    # The digests before and after each outage that was admitted.
+    outages: list[tuple[int, int]] = field(default_factory=list)
 
 
 def verify_receipt(
@@ -102,6 +105,7 @@ class _Check:
         self._policy = policy
         self._reader = LogReader(source, vkey)
         self._skipped: list[str] = []
+        self._late_by: str | None = None
 
     def run(self) -> ReceiptReport:
         receipt, record = self._receipt, self._record
@@ -130,6 +134,7 @@ class _Check:
             protection=protection,
             digest_seq=None if digest is None else digest.seq,
             pending=digest is None,
+            outage=self._late_by,
             log_size=checkpoint.size,
             skipped=tuple(self._skipped),
         )
@@ -140,11 +145,16 @@ class _Check:
         pool = b'"pool":"' + self._record.pool.encode("ascii") + b'"'
         # An entry is canonical, so its type stands at its end.
         announced = (b'"type":"beacon.chain","v":1}', b'"type":"key.receipt","v":1}', b'"type":"log.config","v":1}')
+        admitted = False
         for index, data in enumerate(self._reader.entries()):
             if data.endswith(b'"type":"digest","v":1}'):
-                found.newest_digest = index
+                if admitted and found.newest_digest is not None:
+                    found.outages.append((found.newest_digest, index))
+                found.newest_digest, admitted = index, False
                 if pool in data:
                     found.digests.append(index)
+            elif data.endswith(b'"type":"incident","v":1}'):
+                admitted = admitted or b'"kind":"outage"' in data
             elif data.endswith(announced):
                 with located(entry=index):
                     self._announce(found.registry, index, parse_entry(data))
@@ -343,7 +353,10 @@ class _Check:
     def _digest(self, found: _PoolInLog) -> Digest | None:
         """Step 9: exactly one digest has the record, in time."""
         record, config = self._record, found.registry.require_config()
-        latest_us = record.binding["bind_time"] + config.merge_delay_s * MICROSECONDS
+        delay_us = config.merge_delay_s * MICROSECONDS
+        outages = [self._outage(before, after) for before, after in found.outages]
+        promised_us = record.binding["bind_time"] + delay_us
+        latest_us = due_after(outages, promised_us, delay_us)
         holder: Digest | None = None
         for index in found.digests:
             entry, _ = self._entry(index, "entry-malformed", Digest)
@@ -368,7 +381,14 @@ class _Check:
                     "promise-broken",
                     f"no digest up to {newest.time_us} has the record, promised was {latest_us} at the latest",
                 )
+        if holder is not None and holder.time_us > promised_us:
+            self._late_by = next(item.text() for item in outages if item.start_us <= promised_us <= item.end_us)
         return holder
+
+    def _outage(self, before: int, after: int) -> Outage:
+        first, _ = self._entry(before, "entry-malformed", Digest)
+        last, _ = self._entry(after, "entry-malformed", Digest)
+        return Outage(last.seq, first.time_us, last.time_us)
 
 
 def check_ticket(draw: OpenedRecord, ticket: OpenedRecord) -> None:

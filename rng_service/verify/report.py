@@ -31,6 +31,7 @@ class LogReport:
     extends_size: int | None
     development_beacon: bool
     incidents: dict[str, int]
+    outages: tuple[str, ...]
     opened_voids: tuple[str, ...]
     skipped: tuple[str, ...]
 
@@ -54,6 +55,7 @@ class LogReport:
             lines.append("a development beacon is in use: it protects nobody")
         if self.incidents:
             lines.append("incidents: " + _counts(self.incidents))
+        lines.extend(f"outage admitted by the operator: {line}" for line in self.outages)
         lines.extend(f"opened voids: {line}" for line in self.opened_voids)
         return lines + _common(self.skipped)
 
@@ -71,6 +73,7 @@ class ReceiptReport:
     protection: Protection
     digest_seq: int | None
     pending: bool
+    outage: str | None
     log_size: int
     skipped: tuple[str, ...]
 
@@ -98,6 +101,8 @@ class ReceiptReport:
             if self.pending
             else f"in digest {self.digest_seq}"
         )
+        if self.outage is not None:
+            lines.append(f"late by an outage that the operator admitted: {self.outage}")
         lines.append(f"content not chosen: {self.protection.content}")
         lines.append(f"assignment not steered: {self.protection.assignment}")
         lines.append(f"outcome not foreseen: {self.protection.foreseen}")

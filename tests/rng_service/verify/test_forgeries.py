@@ -20,6 +20,7 @@ from rng_service.log_entries import (
     BeaconChainEntry,
     Digest,
     GameRegistration,
+    Incident,
     LogConfig,
     PoolActivate,
     PoolClose,
@@ -952,6 +953,17 @@ class RecordThatNeverJoinsADigest(Operator):
 class RecordPastTheMergeDelay(Operator):
     def on_binding(self, kind, members):
         return members | {"bind_time": members["bind_time"] - 11 * SECOND}
+
+
+@forgery("plain", "merge-delay")
+@forgery("export", "merge-delay")
+class OutageThatExcusesWhatWasDueBefore(Operator):
+    def before_draws(self):
+        self.tick(1000)
+        self.append(Incident(**self.head(), kind="outage", reason="heartbeat-missed"))
+
+    def on_binding(self, kind, members):
+        return members | {"bind_time": members["bind_time"] - 3600 * SECOND}
 
 
 @forgery("plain", "digest-twice")

@@ -157,7 +157,7 @@ def test_a_missing_pairing_library_is_said_aloud(tmp_path, monkeypatch):
 def test_an_outage_that_the_operator_admits_is_reported_and_no_fault(tmp_path):
     class Interrupted(Operator):
         def before_draws(self):
-            self.draw(self.pools[3])
+            self.late = self.draw(self.pools[3])
             self.tick(1000)
             self.append(Incident(**self.head(), kind="outage", reason="heartbeat-missed"))
 
@@ -167,7 +167,15 @@ def test_an_outage_that_the_operator_admits_is_reported_and_no_fault(tmp_path):
     assert report.incidents == {"outage: heartbeat-missed": 1}
     assert any("outage" in line for line in report.lines())
     export = verify_export(operator.export(tmp_path / "export"), operator.source, operator.vkey)
-    assert export.notes == ("records past the merge delay, after an outage that the operator admitted: 1",)
+    assert export.notes == (
+        "outage: 1001.000 seconds before digest 1, by the operator's clock",
+        "records late by an outage that the operator admitted: 1",
+        f"late by an outage: draw of slot 0 of {operator.pools[3].pool_id}",
+    )
+    receipt = verify_receipt(operator.receipt(operator.late), operator.source, operator.vkey)
+    assert receipt.outage == report.outages[0] == "1001.000 seconds before digest 1, by the operator's clock"
+    punctual = verify_receipt(operator.receipt(operator.plain), operator.source, operator.vkey)
+    assert punctual.outage is None
 
 
 def test_deadlines_of_pools_count_from_the_end_of_an_admitted_outage(tmp_path):
