@@ -1,11 +1,11 @@
 """The draw engine: groups concurrent requests into commits, has each group opened, and wakes who waits.
 
-    calls ──submit──▶ [ take what is waiting ▸ bind, durably ▸ have the vault open it ▸ answer ] ──notify──▶ calls
+    calls ──submit──▶ [ take what is waiting ▸ bind, durably ] ▸ have the vault open it ▸ answer ──notify──▶ calls
 
-One thread, one group at a time. A request that comes alone is bound at once; under load, the requests that arrive while
-a group is bound and opened form the next one, so that commits, journal writes, signatures and switches are shared by
-dozens of draws. Two threads in a row (bind the next while one is opened) were tried: groups halve and a draw costs
-more. When the vault hangs, nothing further is bound: that is wanted.
+Two threads take turns: one group is bound at a time, and while it is opened and answered the other thread binds the
+next, so that neither waits for the other's disk. A request that comes alone is bound at once; under load, the requests
+that arrive while a group is bound form the next one, so that commits, journal writes, signatures and thread switches
+are shared by dozens of draws. When the vault hangs, both threads soon wait for it and nothing further is bound.
 """
 
 import logging
@@ -13,8 +13,9 @@ import os
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from queue import Empty, SimpleQueue
-from typing import Final
+from typing import Final, TypeVar
 
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
@@ -38,6 +39,8 @@ MAX_WAIT_S: Final = 30.0
 CROWD: Final = 4
 GATHER_S: Final = 0.001
 _GUARD_TRIES: Final = 5
+
+Answer = TypeVar("Answer")
 # Where a crash of the front leaves a different state behind; fault tests stop it there.
 STEPS: Final = ("bind.written", "bind.committed", "open.answered")
 
@@ -64,7 +67,7 @@ class Submission:
 
 
 class DrawEngine:
-    """Owns the thread that binds and opens; `submit` may be called from any thread until `close`."""
+    """Owns the threads that bind and open; `submit` may be called from any thread until `close`."""
 
     def __init__(
         self,
@@ -76,6 +79,7 @@ class DrawEngine:
         key_id: Callable[[], str],
         random_bytes: Callable[[int], bytes] = os.urandom,
         on_step: Callable[[str], None] = _no_step,
+        threads: int = 1,
     ) -> None:
         self._on_step = on_step
         self._engine = engine
@@ -86,10 +90,16 @@ class DrawEngine:
         self._random_bytes = random_bytes
         self._waiting: SimpleQueue[Submission | None] = SimpleQueue()
         self._last_group = 0
+        # Held while a group is taken and bound: cursors and the newest bind time belong to its holder.
+        self._binding = threading.Lock()
+        self._closing = False
         with reading(engine) as connection:
             self._latest_us = latest_bind_time_us(connection)
-        self._thread = threading.Thread(target=self._run, name="draw-engine", daemon=True)
-        self._thread.start()
+        self._threads = [
+            threading.Thread(target=self._run, name=f"draw-engine-{number}", daemon=True) for number in range(threads)
+        ]
+        for thread in self._threads:
+            thread.start()
 
     def submit(
         self,
@@ -121,23 +131,32 @@ class DrawEngine:
     def close(self) -> None:
         """Finish what was submitted, then stop; nothing may be submitted any more."""
         self._waiting.put(None)
-        self._thread.join()
+        for thread in self._threads:
+            thread.join()
 
     def _run(self) -> None:
-        stopping = False
-        while not stopping:
-            group, stopping = self._next_group()
-            group = self._in_time(group)
-            if group:
-                try:
-                    self._bind(group)
-                except Exception as error:  # noqa: BLE001
-                    # The engine must outlive whatever one group runs into; each caller is told that it is in doubt.
-                    _log.exception("a commit group failed")
-                    _fail(group, error)
-            self._last_group = len(group)
+        while True:
+            with self._binding:
+                if self._closing:
+                    return
+                group = self._in_time(self._next_group())
+                self._last_group = len(group)
+                bound = self._guarded(group, self._bind)
+            if bound is not None:
+                durable, submissions = bound
+                self._guarded(submissions, partial(self._open, durable))
 
-    def _next_group(self) -> tuple[list[Submission], bool]:
+    @staticmethod
+    def _guarded(group: list[Submission], work: Callable[[list[Submission]], Answer]) -> Answer | None:
+        """Do one step for a group; the engine outlives whatever it runs into, and each caller hears of it."""
+        try:
+            return work(group)
+        except Exception as error:  # noqa: BLE001
+            _log.exception("a commit group failed")
+            _fail(group, error)
+            return None
+
+    def _next_group(self) -> list[Submission]:
         """Wait for a request, then take everything that is waiting, up to the group's limits."""
         group: list[Submission] = []
         slots = 0
@@ -151,11 +170,12 @@ class DrawEngine:
                 binding = found.task.binding
                 slots += binding.count if isinstance(binding, DrawBinding) else 1
                 if len(group) >= MAX_REQUESTS_PER_GROUP or slots >= MAX_SLOTS_PER_GROUP:
-                    return group, False
+                    return group
                 found = self._waiting.get_nowait()
         except Empty:
-            return group, False
-        return group, True
+            return group
+        self._closing = True
+        return group
 
     @staticmethod
     def _in_time(group: list[Submission]) -> list[Submission]:
@@ -169,18 +189,20 @@ class DrawEngine:
             return [submission for submission in group if submission.deadline > now]
         return group
 
-    def _bind(self, submissions: list[Submission]) -> None:
+    def _bind(self, submissions: list[Submission]) -> tuple[BoundGroup, list[Submission]] | None:
+        if not submissions:
+            return None
         tasks = [submission.task for submission in submissions]
         try:
             group = self._commit(tasks)
         except InDoubtError as error:
             _fail(submissions, Unavailable("LEDGER_UNAVAILABLE", str(error)))
-            return
+            return None
         except (SQLAlchemyError, GuardLost) as error:
             # Nothing of the group is durable: the message of a database may quote values, so only its kind is told.
             _log.warning("commit group refused by the ledger: %s", type(error).__name__)
             _fail(submissions, Unavailable("LEDGER_UNAVAILABLE", "the ledger could not take the request; try again"))
-            return
+            return None
         bound = []
         for submission in submissions:
             if submission.task.error is not None:
@@ -191,10 +213,11 @@ class DrawEngine:
                 _notify(submission)
             else:
                 bound.append(submission)
-        if group is not None:
-            # A crash right here leaves bindings that nobody was answered: the sequencer opens them, repeats find them.
-            self._on_step("bind.committed")
-            self._open(group, bound)
+        if group is None:
+            return None
+        # A crash right here leaves bindings that nobody was answered: the sequencer opens them, repeats find them.
+        self._on_step("bind.committed")
+        return group, bound
 
     def _commit(self, tasks: list[BindTask]) -> BoundGroup | None:
         for _ in range(_GUARD_TRIES):
