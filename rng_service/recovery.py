@@ -13,10 +13,12 @@ from typing import Final
 from anchor.errors import RefusedError
 from rng_service.config import Config
 from rng_service.errors import StartRefused
-from rng_service.ledger.engine import open_engine
+from rng_service.ledger.engine import open_engine, writing
+from rng_service.ledger.leases import release_lease
 from rng_service.sequencer.inspection import Finding, Remedy, inspect
 from rng_service.sequencer.process import holder_name, lock_installation, system_clock_us
-from rng_service.sequencer.recovery import burn, rebuild_tiles
+from rng_service.sequencer.rebuild import rebuild_public
+from rng_service.sequencer.recovery import burn
 from rng_service.sequencer.sequencer import open_context
 from rng_service.supervision.child import Child
 from rng_service.supervision.lock import take_lock
@@ -49,15 +51,13 @@ def repair(config: Config) -> tuple[list[Finding], list[str]]:
             if any(finding.remedy in {Remedy.CONFIGURE, Remedy.RESTORE} for finding in findings):
                 # What is burned cannot be had back, and a newer copy may still turn up.
                 return findings, done
-            if any(finding.remedy is Remedy.REBUILD for finding in findings):
-                state = vault.get_state()
-                files = rebuild_tiles(engine, config.public_dir, state.checkpoint_size, state.checkpoint_root)
-                done.append(
-                    f"{files} tiles and bundles written for the {state.checkpoint_size} entries that are signed"
-                )
-            if any(finding.remedy is Remedy.BURN for finding in findings):
+            if findings:
                 context = open_context(config, engine, vault, holder=holder_name(config), clock_us=system_clock_us)
+                if any(finding.remedy is Remedy.REBUILD for finding in findings):
+                    done.append(f"{rebuild_public(context)} public files written again from the ledger")
                 done += [f"stopped the pool {pool}" for pool in burn(context, findings)]
+                with writing(engine) as connection:
+                    release_lease(connection, context.lease)
             return inspect(config, engine, vault), done
         finally:
             engine.dispose()

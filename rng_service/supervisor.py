@@ -1,11 +1,13 @@
 """`sealdraw serve`: starts the processes of a node, keeps them running, and ends them in order.
 
 The supervisor holds no keys and serves nothing itself, so that there is nothing in it that could go wrong with a draw.
-A process that dies is started again, later each time. One that refuses to start (exit status 2 or 3) says that going
-on could break a promise: everything is then stopped and the reason shown. The supervisor has one thread.
+A process that dies is started again, later each time. One that refuses to start (exit status 2 or 3 before it was
+ready) says that going on could break a promise: everything is then stopped and the reason shown. One that gave up
+later is started again like any other, since its start looks at everything afresh. The supervisor has one thread.
 """
 
 import logging
+import math
 import selectors
 import signal
 import time
@@ -119,7 +121,7 @@ class Supervisor:
             uptime_s = self._clock() - child.started_at
             if self._stopping:
                 self._log(logging.INFO, "stopped", process=name, status=status)
-            elif status in REFUSALS:
+            elif status in REFUSALS and not child.ready:
                 self._log(logging.ERROR, "refused", process=name, status=status, reason=child.last_line)
                 self._refused = child.last_line or f"{name} refused to start"
                 self._stopping = True
@@ -166,6 +168,8 @@ class Supervisor:
                 if child is not None and self._clock() > deadlines[name]:
                     self._log(logging.WARNING, "killed", process=name, after_s=self._specs[name].stop_s)
                     child.signal(signal.SIGKILL)
+                    # What was killed is waited for, however long the kernel takes.
+                    deadlines[name] = math.inf
 
     def _log(self, level: int, event: str, **fields: str | float) -> None:
         log_event(self._logger, level, event, **fields)

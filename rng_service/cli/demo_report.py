@@ -1,6 +1,9 @@
 """What `sealdraw demo` says at the end, for programs and for people."""
 
+import os
 import re
+import shutil
+import sys
 import textwrap
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
@@ -67,7 +70,7 @@ def demo_lines(demo: "Demo") -> Iterator[str]:
         for line in item.done:
             yield from _wrapped(line)
         yield from _wrapped(f"CAUGHT  {_HASH.sub(_shortened, item.said)}", hang=8)
-        yield f"  again   {item.command}"
+        yield f"  again   {_program()} {item.command}"
     yield ""
     yield _head("Look for yourself")
     yield from _indented(_pointers(demo))
@@ -119,8 +122,7 @@ def _log(demo: "Demo") -> list[str]:
         f"{log.origin}: {log.size:,} entries; {', '.join(f'{n:,} {kind}' for kind, n in log.records.items())} records",
         f"{log.pools_closed} pools closed, {log.pools_voided} opened unused",
         f"{demo.findings.export.totals} totals recomputed from the export",
-        "",
-        *demo.checkpoint.rstrip("\n").splitlines(),
+        f"checkpoint: {log.size} entries, root {log.root}",
     ]
 
 
@@ -140,15 +142,20 @@ def _pointers(demo: "Demo") -> list[str]:
     return [
         *(f"{name:<{width}}  {path}" for name, path in rows),
         "",
-        f"sealdraw verify log {places.public} {key}",
-        f"sealdraw verify receipt {receipt} --log {places.public} {key}",
-        f"sealdraw verify export {places.export} --log {places.public} {key}",
+        f"{_program()} verify log {places.public} {key}",
+        f"{_program()} verify receipt {receipt} --log {places.public} {key}",
+        f"{_program()} verify export {places.export} --log {places.public} {key}",
     ]
 
 
 def _shortened(found: re.Match[str]) -> str:
     """Return the beginning of a hash: enough to recognise it by; the command shows all of it."""
     return f"{found[1]}…"
+
+
+def _program() -> str:
+    """Return how this program is called from here: by its name, or by where it is when no search path has it."""
+    return "sealdraw" if shutil.which("sealdraw") else os.path.relpath(sys.argv[0])
 
 
 def _head(text: str) -> str:

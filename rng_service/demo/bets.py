@@ -13,7 +13,7 @@ __all__ = ["Bet", "BetBook", "Play"]
 
 PROGRAM: Final = "base"
 CURRENCY: Final = "EUR"
-STAKES: Final = (50, 100, 200, 500)
+STAKES: Final = (50, 100, 200)
 # The bets that are played in each game, among those that the theory lists.
 _PLAYED: Final[Mapping[str, tuple[str, ...]]] = {
     "european-roulette": ("red", "black", "dozen", "column", "street", "split"),

@@ -43,7 +43,7 @@ _PAID: Final = re.compile(rb'"payouts_minor":\["([0-9]+)"')
 
 @dataclass(frozen=True, slots=True)
 class Caught:
-    """A cheat: what was done, what the auditor said, and the command that says it again."""
+    """A cheat: what was done, what the auditor said, and the arguments of `sealdraw` that say it again."""
 
     name: str
     done: tuple[str, ...]
@@ -197,7 +197,7 @@ def catch_all(
 def _catch(
     name: str, copy: Path, done: tuple[str, ...], vkey: str, vkey_path: Path, kept: Path | None = None
 ) -> Caught:
-    command = f"sealdraw verify log {copy} --key {vkey_path}"
+    command = f"verify log {copy} --key {vkey_path}"
     if kept is not None:
         command += f" --previous {kept}"
     try:

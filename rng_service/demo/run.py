@@ -29,6 +29,8 @@ __all__ = ["Demo", "Narrator", "Places", "run_demo"]
 # A vault that was killed is back within a second; meanwhile its clients ask again and again.
 _RETRY: Final = RetryPolicy(attempts=200, attempt_timeout_s=10.0, total_s=60.0, longest_pause_s=0.5)
 
+_LOOK_S: Final = 0.2
+
 
 class Narrator(Protocol):
     """Whoever tells what happens. ``step`` begins a part, ``progress`` shows how far it is, ``done`` ends it."""
@@ -162,7 +164,7 @@ def _open_for_business(
     operator.retire(games)
     closed = operator.await_closed()
     service.stop()
-    narrator.done(f"games retired, unused slots opened, {closed} pools closed, totals and checkpoint published")
+    narrator.done(f"games retired, unused slots opened, all {closed} pools ended, totals and checkpoint published")
     return vault_back_s, play_s
 
 
@@ -213,7 +215,9 @@ def _play(
         try:
             half.wait()
             vault_back_s = service.kill("vault")
-            player.join()
+            while player.is_alive():
+                player.join(_LOOK_S)
+                service.require_running()
         except BaseException:
             stopped.set()
             raise

@@ -61,6 +61,11 @@ class Service:
             raise StartRefused(f"{process} did not come back: {self._child.last_line}; see {self._log.name}")
         return time.monotonic() - began
 
+    def require_running(self) -> None:
+        """Raise StartRefused, with the service's last words, when it has ended."""
+        if self._ended:
+            raise StartRefused(f"the service ended: {self._child.last_line}; see {self._log.name}")
+
     def stop(self) -> int:
         """Stop everything in order and return the exit status. May be called again."""
         if self._child.poll() is None:

@@ -4,9 +4,9 @@ The file is that of PROTOCOL.md, section 12. It is written digest by digest, so 
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from hashlib import sha256
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 from sqlalchemy import Connection, Engine, func, select
 
@@ -17,7 +17,8 @@ from rng_service.ledger.bind import BoundRecord
 from rng_service.ledger.engine import reading
 from rng_service.ledger.models import DigestRow, GameRow, GroupRow, PoolRow, StreamRow
 from rng_service.ledger.reading import StoredGroup, read_group
-from rng_service.log_entries import PoolCommit, parse_entry
+from rng_service.log_entries import Digest, PoolCommit, parse_entry
+from rng_service.records.digest import DigestItem, build_digests
 from rng_service.records.export import ExportHeader, ExportLine, draw_line, write_export
 from rng_service.records.record import draw_record, record_digest, settle_record, ticket_record, void_record
 from rng_service.verify.evaluation import PoolEvaluator
@@ -58,6 +59,13 @@ def export_digests(
     return write_export(stream, header, _Export(engine, session).lines(first, last))
 
 
+class _Claim(NamedTuple):
+    """The records of the groups that joined one digest, cut as that digest was when it was too long for one entry."""
+
+    seq: int
+    parts: list[list[ExportLine]]
+
+
 class _Export:
     """Reads digests back; keeps what is constant for each pool that it met."""
 
@@ -65,6 +73,7 @@ class _Export:
         self._engine = engine
         self._session = session
         self._evaluators: dict[int, PoolEvaluator] = {}
+        self._claim = _Claim(-1, [])
 
     def lines(self, first: int, last: int) -> Iterator[ExportLine]:
         for seq in range(first, last + 1):
@@ -73,45 +82,74 @@ class _Export:
                 yield from self._digest(connection, seq)
 
     def _digest(self, connection: Connection, seq: int) -> list[ExportLine]:
+        entry = _digest_entry(connection, seq)
+        if not entry.counts.total:
+            return []
+        # A digest that was cut has its groups at the number of the first part.
+        claimed = connection.scalar(select(func.max(GroupRow.digest_seq)).where(GroupRow.digest_seq <= seq))
+        if claimed is None:
+            raise LedgerError(f"digest {seq} has records, and no commit group joined it")
+        if self._claim.seq != claimed:
+            self._claim = _Claim(claimed, self._parts(connection, claimed))
+        if seq - claimed >= len(self._claim.parts):
+            raise LedgerError(f"digest {seq} has records that no commit group gives")
+        part = self._claim.parts[seq - claimed]
+        return [line._replace(digest=seq) for line in part if self._session is None or self._wanted(line)]
+
+    def _parts(self, connection: Connection, seq: int) -> list[list[ExportLine]]:
+        lines: dict[bytes, ExportLine] = {}
+        items: list[DigestItem] = []
         query = select(GroupRow.id).where(GroupRow.digest_seq == seq).order_by(GroupRow.id)
-        found: list[tuple[tuple[str, int, str, bytes], ExportLine]] = []
         for group_id in connection.scalars(query).all():
-            group = read_group(connection, group_id)
-            for record, secrets in _opened(group):
-                binding = json.loads(record.binding)
-                if self._wanted(binding):
-                    line = self._line(connection, seq, record, binding, secrets)
-                    found.append(((record.pool_id, record.slot, record.kind, record_digest(line.record)), line))
-        return [line for _, line in sorted(found, key=lambda pair: pair[0])]
+            for record, secrets in _opened(read_group(connection, group_id)):
+                line = self._line(connection, record, secrets)
+                digest = record_digest(line.record)
+                lines[digest] = line
+                items.append(DigestItem(record.pool_id, record.slot, record.count, record.kind, digest))
+        entry = _digest_entry(connection, seq)
+        built = build_digests(
+            items, origin=entry.origin, time_us=entry.time_us, seq=seq, prev=entry.prev, beacon=entry.beacon
+        )
+        if built[0].entry.root != entry.root:
+            raise LedgerError(f"the records in the ledger do not give the root of digest {seq}")
+        return [[lines[item.digest] for item in digest.items] for digest in built]
 
-    def _wanted(self, binding: Mapping[str, object]) -> bool:
-        return self._session is None or (binding.get("caller"), binding.get("session")) == self._session
+    def _wanted(self, line: ExportLine) -> bool:
+        binding = json.loads(line.record)["binding"]
+        return (binding.get("caller"), binding.get("session")) == self._session
 
-    def _line(
-        self, connection: Connection, seq: int, record: BoundRecord, binding: Mapping[str, object], secrets: bytes
-    ) -> ExportLine:
+    def _line(self, connection: Connection, record: BoundRecord, secrets: bytes) -> ExportLine:
         match record.kind:
             case "ticket":
-                return ExportLine(seq, ticket_record(record.binding))
+                return ExportLine(0, ticket_record(record.binding))
             case "void":
-                return ExportLine(seq, void_record(record.binding, secrets))
+                return ExportLine(0, void_record(record.binding, secrets))
             case "settle":
-                return ExportLine(seq, settle_record(record.binding))
+                return ExportLine(0, settle_record(record.binding))
+        binding = json.loads(record.binding)
         evaluator = self._evaluator(connection, record.pool)
-        seed = bytes.fromhex(str(binding.get("client_seed", "")))
+        seed = bytes.fromhex(binding.get("client_seed", ""))
         outcomes = evaluator.outcomes(record.slot, secrets, seed)
         payouts = None
         stake = binding.get("stake_minor")
         if "bet" in binding and isinstance(stake, int):
             payouts = tuple(evaluator.payouts(binding["bet"], stake, outcomes))
         flat = tuple(value for outcome in outcomes for value in outcome)
-        return draw_line(seq, draw_record(record.binding, secrets), flat, payouts)
+        return draw_line(0, draw_record(record.binding, secrets), flat, payouts)
 
     def _evaluator(self, connection: Connection, pool: int) -> PoolEvaluator:
         found = self._evaluators.get(pool)
         if found is None:
             found = self._evaluators[pool] = _read_evaluator(connection, pool)
         return found
+
+
+def _digest_entry(connection: Connection, seq: int) -> Digest:
+    data = connection.scalar(select(DigestRow.entry).where(DigestRow.seq == seq))
+    entry = None if data is None else parse_entry(bytes(data))
+    if not isinstance(entry, Digest):
+        raise LedgerError(f"digest {seq} is not in the ledger")
+    return entry
 
 
 def _read_evaluator(connection: Connection, pool: int) -> PoolEvaluator:

@@ -85,6 +85,23 @@ def test_a_refusal_stops_everything_and_its_reason_is_told(status):
     assert supervisor.named("stopped") == ["steady"]
 
 
+def test_a_process_that_gives_up_after_it_was_ready_may_start_afresh_and_refuse_then(tmp_path):
+    code = f"""
+import pathlib, sys
+mark = pathlib.Path({str(tmp_path / "mark")!r})
+if mark.exists():
+    print("the ledger is an older copy")
+else:
+    mark.touch()
+    print("ready")
+sys.exit(2)
+"""
+    supervisor = Watched([spec("sequencer", code)])
+    with pytest.raises(StartRefused, match="the ledger is an older copy"):
+        supervisor.run()
+    assert (supervisor.named("died"), supervisor.named("refused")) == (["sequencer"], ["sequencer"])
+
+
 def test_a_process_that_does_not_end_is_killed_when_its_time_is_over():
     deaf = "import time; print('ready', flush=True)\nwhile True: time.sleep(1)"
     supervisor = Watched([spec("deaf", deaf, stop_s=0.2)], until=is_ready)
