@@ -27,9 +27,19 @@ DOMAIN = "sealdraw"
 
 def abort(context: grpc.ServicerContext, error: Exception) -> NoReturn:
     """End the call with the status that ``error`` stands for; anything unforeseen is INTERNAL and says nothing."""
-    context.set_trailing_metadata(retry_metadata(error))
-    context.abort_with_status(rpc_status.to_status(status_of(error)))
+    # Trailing metadata that was set on the context before would be lost here: it has to stand in the status.
+    context.abort_with_status(_Aborted(error))
     raise AssertionError("abort_with_status raises")  # for the type checker: the line above never returns
+
+
+class _Aborted(grpc.Status):
+    """A status with google.rpc details and, where it helps to try again, the pause before that."""
+
+    def __init__(self, error: Exception) -> None:
+        found = rpc_status.to_status(status_of(error))
+        self.code = found.code
+        self.details = found.details
+        self.trailing_metadata = (*found.trailing_metadata, *retry_metadata(error))
 
 
 def retry_metadata(error: Exception) -> tuple[tuple[str, str], ...]:

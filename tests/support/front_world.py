@@ -66,7 +66,7 @@ class FrontWorld:
 
     def __init__(self, directory: Path, *, url: str = "", game: str = "european-roulette", lanes: int = 1) -> None:
         self.public = directory / "public"
-        initialise_vault(directory / "vault", ORIGIN, clock_us=system_clock_us)
+        self.vkey = initialise_vault(directory / "vault", ORIGIN, clock_us=system_clock_us)
         self.core = Vault(directory / "vault", ORIGIN, clock_us=system_clock_us)
         self.vault = LocalVault(self.core)
         self.ledger: Engine = open_engine(url or sqlite_url(directory / "ledger.db"))
