@@ -44,7 +44,7 @@ class Context:
     log_key: VerifierKey
     chain: ChainInfo | None
     # The receipt key that groups made here name; `keys.refresh_keys` keeps it.
-    receipt_key_id: str = ""
+    receipt_key_id: str
     warnings: list[str] = field(default_factory=list)
 
     @property

@@ -95,16 +95,15 @@ class DigestMaker:
             waiting = [item for item in unclaimed_groups(connection, limit=_MAX_GROUPS) if item[0] not in self._refused]
         elapsed_us = None if head.time_us is None else now_us - head.time_us
         due = force or elapsed_us is None or elapsed_us >= context.config.log.digest_interval_ms * 1_000
-        if not (waiting and due):
+        opened, reached = self._open(context, waiting) if waiting and due else ([], {})
+        if not opened:
+            # Also while everything that waits is held up by something that the vault refused.
             half_us = context.config.log.heartbeat_s * _MICROSECONDS // 2
             if elapsed_us is None or elapsed_us >= half_us:
                 self._record(context, head, now_us, [_heartbeat(context, head, now_us)])
             return 0
-        opened, reached = self._open(context, waiting)
         # A crash up to here leaves nothing new: the vault opens the same groups again.
         context.on_step("digest.opened")
-        if not opened:
-            return 0
         with context.reading() as connection:
             beacon = _newest_round(connection, context)
         parts = pack_digests(opened, origin=context.origin, time_us=now_us, seq=head.seq, prev=head.prev, beacon=beacon)

@@ -47,7 +47,7 @@ _LEASE_US: Final = 15_000_000
 _KEYS_EVERY_US: Final = 10_000_000
 # Sealing takes up to a second for each pool, and digests wait for it.
 _POOLS_A_STEP: Final = 4
-_IDLE_S: Final = 0.1
+_IDLE_S: Final = 0.2
 _AFTER_FAILURE_S: Final = 1.0
 _MOST_DRAIN_STEPS: Final = 1_000
 
@@ -84,6 +84,7 @@ def open_context(
     """Take the lead and return what every part works with. Raises StartRefused while somebody else leads."""
     with writing(engine) as connection:
         lease: Lease = acquire_lease(connection, LEASE, holder, now_us=clock_us(), lifetime_us=_LEASE_US)
+    state = vault.get_state()
     return Context(
         config=config,
         engine=engine,
@@ -92,8 +93,9 @@ def open_context(
         clock_us=clock_us,
         random_bytes=random_bytes,
         on_step=on_step,
-        log_key=VerifierKey.parse(vault.get_state().log_vkey),
+        log_key=VerifierKey.parse(state.log_vkey),
         chain=beacon_chain(config),
+        receipt_key_id=max(state.receipt_keys, key=lambda key: key.epoch).key_id,
     )
 
 

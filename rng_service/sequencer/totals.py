@@ -32,7 +32,8 @@ def write_totals(context: Context, *, force: bool = False) -> bool:
             return False
         entries = _entries(connection, context.origin, now_us, 0 if last is None else last.seq + 1, start, int(newest))
     with context.writing() as connection:
-        if (connection.execute(select(func.max(TotalsRow.seq))).scalar() or 0) > entries[-1].seq:
+        known = connection.execute(select(func.max(TotalsRow.seq))).scalar()
+        if known is not None and known >= entries[0].seq:
             raise LedgerError(f"totals {entries[0].seq} exist already")
         for entry in entries:
             connection.execute(
