@@ -129,14 +129,14 @@ class Client:
         with ExitStack() as opened:
             self._journal: RequestJournal = FileJournal(journal) if isinstance(journal, Path) else journal
             opened.callback(self._journal.close)
-            channel = open_channel(target, tls, development=development)
             around = surroundings or Surroundings()
-            self._exchange = Exchange(channel, retry or RetryPolicy(), metadata, around)
-            opened.callback(self._exchange.close)
             self._verifier = _verifier(verify, public, key, on_bad_receipt, patience_s, around)
             opened.callback(self._verifier.close)
+            channel = open_channel(target, tls, development=development)
+            self._exchange = Exchange(channel, retry or RetryPolicy(), metadata, around)
+            opened.callback(self._exchange.close)
             self.recovered: tuple[Resolution, ...] = tuple(self._recover(entry) for entry in self._journal.pending())
-            # Closed in reverse: what is left is checked first, the journal goes last.
+            # Closed in reverse: no more answers first, then those that wait are checked, the journal goes last.
             self._opened = opened.pop_all()
 
     def reserve(
@@ -186,8 +186,11 @@ class Client:
 
         ``client_seed`` is 16 to 64 raw bytes, none for ``b""``, and 32 fresh ones by default. ``request_id`` is for
         callers that keep ids themselves; after a crash they `resolve` it rather than draw again. Raises CallError
-        (nothing was drawn), InDoubtError (resolve later), JournalError (nothing was sent), BadReceiptError.
+        (nothing was drawn), InDoubtError (resolve later), JournalError (nothing was sent), BadReceiptError;
+        ValueError for a seed beside a ticket, which has its own.
         """
+        if ticket is not None and client_seed is not None:
+            raise ValueError("a draw on a ticket reveals the ticket's own seed; give one or the other")
         seed = self._new_seed(SEED_BYTES) if client_seed is None else client_seed
         request = draw_pb2.DrawRequest(
             request_id=request_id or self._new_id(),

@@ -63,9 +63,11 @@ def read_failure(error: grpc.RpcError, request_id: str) -> Failure:
     if code in _DECIDED:
         return Failure(_error(_DECIDED[code], code, details, request_id, pause_ms), in_doubt=False, retry=False)
     if code is grpc.StatusCode.RESOURCE_EXHAUSTED:
-        # Without details it is this side's own limit on messages, reached by an answer that was already there.
+        # A quota says so. Without details it is a full server, or this side's own limit on messages, reached by an
+        # answer that was already there.
         made = _error(ResourceExhausted, code, details, request_id, pause_ms)
-        return Failure(made, in_doubt=not details.found, retry=False)
+        full = not details.found
+        return Failure(made, in_doubt=full, retry=full and may_retry, pause_ms=pause_ms)
     kind = Unavailable if code in _WITHOUT_ANSWER else UnexpectedStatus
     made = _error(kind, code, details, request_id, pause_ms)
     return Failure(made, in_doubt=details.reason not in _NOTHING_BOUND, retry=may_retry, pause_ms=pause_ms)

@@ -209,7 +209,11 @@ class BackgroundVerifier:
 
     def submit(self, claim: Claim) -> None:
         """Hand the answer to the thread; blocks while too many wait."""
-        self._waiting.put(claim)
+        if self._closed:
+            # A call that was in flight when another thread closed the client: nobody else would check its answer.
+            self._judge.judge(claim, self._sleep)
+        else:
+            self._waiting.put(claim)
 
     def wait(self, claim: Claim) -> None:
         """Return once this answer was checked."""

@@ -4,10 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
 
-from anchor.merkle import levels_of
+from anchor.merkle import inclusion_path, levels_of
+from anchor.range_path import range_path
 from rng_service.errors import InvalidArgument, NotFound
 from rng_service.fake.outcomes import ForcedDeriver, forcible
-from rng_service.front.catalog import PackedLevel, Pool, Stream
+from rng_service.front.catalog import Pool, Stream
 from rng_service.games import GameDefinition
 from rng_service.pools.slots import slot_leaves, slot_secrets
 from rng_service.records.protection import NO_BEACON, OPERATOR_FORESEEABLE, STEERABLE, Protection
@@ -21,7 +22,12 @@ class FakePool(Pool):
     """A pool that claims nothing: its receipts carry the weakest of all labels, whatever was drawn how."""
 
     secrets: bytes = field(default=b"", repr=False)
+    tree: Sequence[Sequence[bytes]] = field(default=(), repr=False)
     forced: ForcedDeriver = field(default_factory=lambda: ForcedDeriver(bytes(32), ""), repr=False)
+
+    def slot_path(self, slot: int, count: int) -> list[bytes]:
+        """Return the inclusion path of one slot, or the range path of several (PROTOCOL.md, section 8)."""
+        return range_path(self.tree, slot, count) if count > 1 else inclusion_path(self.tree, slot)
 
     def protection(self, *, ticketed: bool, seeded: bool) -> Protection:  # noqa: ARG002 - the fake protects from nothing
         """Return the labels of every receipt of the fake."""
@@ -103,7 +109,8 @@ class FakeCatalog:
             development=False,
             deriver=deriver,
             program=forcible(stream.definition.program(stream.program_id).outcome),
-            levels=tuple(PackedLevel(level) for level in levels_of(slot_leaves(pool_id, secrets))),
+            levels=(),
+            tree=levels_of(slot_leaves(pool_id, secrets)),
             secrets=secrets,
             forced=deriver,
         )

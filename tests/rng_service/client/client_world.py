@@ -1,18 +1,14 @@
 """What the client's tests share: time that stands still, and a draw service over the operator simulator."""
 
 import json
-import sys
 from concurrent.futures import ThreadPoolExecutor
 from hashlib import sha256
 from pathlib import Path
 from threading import Lock
 
 import grpc
-from sealdraw.v1 import draw_pb2, draw_pb2_grpc, types_pb2
-
-sys.path.insert(0, str(Path(__file__).parents[2] / "support"))
-
 from operator_simulator import Operator
+from sealdraw.v1 import draw_pb2, draw_pb2_grpc, types_pb2
 
 from rng_service.client import Surroundings
 from rng_service.games import load_game

@@ -269,11 +269,11 @@ def test_a_process_killed_while_the_answer_was_on_its_way_finds_its_ticket_and_d
     def on_commit(method):
         if method == "Reserve":
             committed.set()
-            killed.wait()
+            killed.wait(60)
 
     with FakeServer([roulette()], on_commit=on_commit) as fake:
         child = run_child(fake, path, "sent")
-        committed.wait()
+        assert committed.wait(60)
         child.kill()
         assert child.wait() == -signal.SIGKILL
         killed.set()

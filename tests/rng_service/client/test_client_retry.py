@@ -201,11 +201,13 @@ def test_a_final_status_is_raised_at_once_and_leaves_nothing_pending(fake, time,
     assert journal.pending() == []
 
 
-def test_a_limit_on_messages_of_this_side_leaves_doubt_and_is_resolved(fake, time):
+def test_a_full_server_is_asked_again_and_leaves_doubt_when_it_stays_full(fake, time):
     fake.force(*GAME, [[9]])
+    fake.fail_next("RESOURCE_EXHAUSTED", method="Draw", times=3)
     fake.fail_next("RESOURCE_EXHAUSTED", method="Draw", after_commit=True)
     with connect(fake, time) as client:
         assert client.draw(*GAME).outcomes == [(9,)]
+    assert len(ids_of(fake, "Draw")) == 4
     assert len(ids_of(fake, "ResolveRequest")) == 1
 
 
@@ -262,6 +264,13 @@ def test_a_ticket_is_kept_after_a_refusal_and_dropped_after_a_doubt(fake, time):
             session.draw()
         assert session.ticket is None
         assert session.draw().session_sequence == 3
+
+
+def test_a_seed_beside_a_ticket_is_refused(fake, time):
+    with connect(fake, time) as client:
+        ticket = client.reserve(*GAME)
+        with pytest.raises(ValueError, match="one or the other"):
+            client.draw(*GAME, ticket=ticket, client_seed=b"s" * 16)
 
 
 def test_an_expired_ticket_is_replaced_by_the_next_draw(time):
