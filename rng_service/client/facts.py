@@ -89,8 +89,7 @@ class LogFacts:
         """Return the facts of a pool; its first commitment and activation must stand at these indices."""
         facts = self._pools.get(name)
         if facts is None:
-            if self._next <= max(commit_index, activate_index) or name not in self._activations:
-                self._read_on()
+            self._read_on()
             require_published(max(commit_index, activate_index), self._next)
             facts = self._read_pool(name, commit_index, activate_index)
             self._pools[name] = facts
@@ -169,7 +168,8 @@ class LogFacts:
             if commit.beacon is not None:
                 chain = self._registry.chains.get(commit.beacon.chain)
                 if chain is None:
-                    raise VerificationError("beacon-chain", f"{name} names a chain that the log does not")
+                    # It may stand anywhere in the log, and so beyond what is published yet.
+                    raise MissingError(f"{name} names a beacon chain that no published entry announces")
                 check_commit_beacon(commit, commit.beacon, chain, config.beacon_margin_s)
         with located(entry=activate_index):
             require(

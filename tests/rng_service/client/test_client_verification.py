@@ -9,7 +9,7 @@ from client_world import CALLER, DICE, UNDER, OperatorService, ServedOperator, S
 from anchor import canonical
 from anchor.errors import VerificationError
 from rng_service.client import BadReceiptError, Client, ClosedError, MemoryJournal, TicketedSession, Wager
-from rng_service.log_entries import LogConfig
+from rng_service.log_entries import BeaconChainEntry, LogConfig, parse_entry
 from rng_service.verify.receipt import verify_receipt
 
 WAGER = Wager(100, "EUR", UNDER)
@@ -51,6 +51,22 @@ class ForkedOperator(ServedOperator):
 
     def on_entry(self, entry):
         return replace(entry, merge_delay_s=11) if isinstance(entry, LogConfig) else entry
+
+
+class LateChainOperator(ServedOperator):
+    """Announces its receipt key twice, and its beacon chain only when it is told to."""
+
+    def on_entry(self, entry):
+        if isinstance(entry, BeaconChainEntry) and self.published:
+            return entry
+        if isinstance(entry, BeaconChainEntry):
+            self.late = entry
+            return parse_entry(self.entries[1])
+        return entry
+
+    def announce(self):
+        self.append(self.late)
+        self.publish()
 
 
 def flip(data, place=-1):
@@ -319,6 +335,17 @@ def test_a_newer_receipt_key_is_read_from_the_log_when_it_is_first_used(world):
         client.draw(*DICE)
         operator.rotate_receipt_key()
         assert client.draw(*DICE).outcomes
+
+
+def test_a_beacon_chain_that_is_announced_late_is_waited_for(tmp_path):
+    operator = LateChainOperator(tmp_path, beacon=True)
+    server, target = serve(OperatorService(operator))
+    time = StillTime()
+    time.on_sleep = operator.announce
+    with connect((operator, None, target), surroundings=time.surroundings()) as client:
+        assert client.draw(*DICE).protection.development_beacon
+    server.stop(None).wait()
+    assert time.pauses == [0.5]
 
 
 def test_public_files_that_lag_behind_are_waited_for(world):
