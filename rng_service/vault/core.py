@@ -92,7 +92,7 @@ class Vault:
         self.store = Keystore(directory, on_step=on_step)
         key, self.log_key = load_checkpoint_key(self.store, origin)
         self.guard = HistoryGuard(directory / HISTORY_FILE, origin, key, on_step=on_step)
-        self.receipt_keys = ReceiptKeys(directory, self.store, on_step=on_step)
+        self.receipt_keys = ReceiptKeys(directory, self.store, now_us=clock_us(), on_step=on_step)
         self.pools = PoolTable()
         self._journal = Journal(
             directory / JOURNAL_DIRECTORY,

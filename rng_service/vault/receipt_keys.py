@@ -1,6 +1,6 @@
 """Receipt keys: the newest signs, all are listed for ever.
 
-keys/receipt-<epoch>.key     the wrapped seed; only the newest two exist
+keys/receipt-<epoch>.key     the wrapped seed; destroyed a week after it was replaced, but never the newest two
 keys/receipt-<epoch>.json    canonical JSON {"created_us", "epoch", "public_key", "v"}
 """
 
@@ -23,6 +23,9 @@ __all__ = ["PublicReceiptKey", "ReceiptKeys"]
 
 _MAX_BYTES: Final = 1024
 _KEPT: Final = 2
+# What was bound under a key is signed with it again until it stands in a digest: normally a second later, after an
+# outage when the sequencer is back. Keys may be rotated several times meanwhile.
+_RETENTION_US: Final = 7 * 86_400_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,15 +46,15 @@ class ReceiptKeys:
     """The receipt keys of one vault.
 
     Opening finishes a rotation that a crash interrupted: the newest private key signs, its public half is
-    listed. The one before it is kept, so that what was bound under it before the rotation is signed with it
-    again when it is asked for again; older private keys are destroyed. Not thread-safe: the owner serialises.
+    listed. Those before it are kept for a week, so that what was bound under one before the rotation is signed
+    with it again when it is asked for again; then they are destroyed. Not thread-safe: the owner serialises.
     """
 
-    def __init__(self, directory: Path, store: Keystore, *, on_step: OnStep) -> None:
+    def __init__(self, directory: Path, store: Keystore, *, now_us: int, on_step: OnStep) -> None:
         self._directory = directory / "keys"
         self._store = store
         self._on_step = on_step
-        self._settle()
+        self._settle(now_us)
 
     @staticmethod
     def first(store: Keystore, seed: SigningSeed, created_us: int) -> None:
@@ -76,11 +79,11 @@ class ReceiptKeys:
         self._signer(key_id)
 
     def rotate(self, seed: SigningSeed, created_us: int) -> PublicReceiptKey:
-        """Let a new key sign from now on, list it, destroy the private key before the one that it replaces."""
+        """Let a new key sign from now on, list it, destroy private keys that were replaced long ago."""
         # A crash behind this line leaves two private keys; the next start settles on the newer, as below.
         name = receipt_key_name(self.current.epoch + 1)
         self._store.store(name, seed, created_us, step="receipt-key")
-        self._settle()
+        self._settle(created_us)
         return self.current
 
     def _signer(self, key_id: str) -> Ed25519PrivateKey:
@@ -89,20 +92,23 @@ class ReceiptKeys:
             raise VaultRefusedError("receipt-key-gone", f"receipt key {key_id[:16]} is destroyed or was never here")
         return signer
 
-    def _settle(self) -> None:
+    def _settle(self, now_us: int) -> None:
         names = self._store.names("keys/receipt-")
         if not names:
             raise KeystoreError(f"{self._directory}: no receipt key; restore it from a backup")
         self._signers: dict[str, Ed25519PrivateKey] = {}
-        for name in names[-_KEPT:]:
+        replaced_us: int | None = None
+        for age, name in enumerate(reversed(names)):
+            if age >= _KEPT and replaced_us is not None and now_us - replaced_us >= _RETENTION_US:
+                self._store.erase(name, step="receipt-key")
+                continue
             seed, stored = self._store.load(name, SigningSeed)
+            replaced_us = stored.created_us
             signer = Ed25519PrivateKey.from_private_bytes(seed.reveal_secret())
             public = signer.public_key().public_bytes_raw()
             key = PublicReceiptKey(public, int(name.rpartition("-")[2]), stored.created_us)
             self._publish(key)
             self._signers[key.key_id] = signer
-        for name in names[:-_KEPT]:
-            self._store.erase(name, step="receipt-key")
         self.listed = [self._read(path) for path in sorted(self._directory.glob("receipt-*.json"))]
 
     def _publish(self, key: PublicReceiptKey) -> None:

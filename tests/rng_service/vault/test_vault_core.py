@@ -356,16 +356,37 @@ def test_keys_rotate_without_changing_what_is_open(tmp_path: Path) -> None:
     assert len(list((tmp_path / "vault" / "keys").glob("receipt-*.key"))) == 2
 
 
-def test_the_receipt_key_before_the_last_rotation_but_one_is_destroyed(tmp_path: Path) -> None:
+def test_what_was_bound_under_a_receipt_key_is_signed_with_it_after_many_rotations(tmp_path: Path) -> None:
     vault = new_vault(tmp_path / "vault")
     activated(vault)
+    bound_under = vault.receipt_keys.current.key_id
+    signature = vault.open_group([draw(0)], [], sign=True).signature
+    for _ in range(3):
+        vault.rotate_receipt_key()
+    assert vault.open_group([draw(0)], [], sign=True, key_id=bound_under).signature == signature
+    vault.close()
+    vault = open_vault(tmp_path / "vault")
+    assert vault.open_group([draw(0)], [], sign=True, key_id=bound_under).signature == signature
+    vault.close()
+
+
+def test_a_receipt_key_that_was_replaced_a_week_ago_is_destroyed_at_the_next_rotation(tmp_path: Path) -> None:
+    initialise_vault(tmp_path / "vault", ORIGIN, clock_us=clock)
+    day = 0
+    vault = Vault(tmp_path / "vault", ORIGIN, clock_us=lambda: clock() + day * 86_400_000_000)
+    activated(vault)
     oldest = vault.receipt_keys.current.key_id
+    day = 1
     vault.rotate_receipt_key()
+    day = 7
+    vault.rotate_receipt_key()
+    assert vault.open_group([draw(1)], [], sign=True, key_id=oldest).key_id == oldest
+    day = 8
     vault.rotate_receipt_key()
     with pytest.raises(VaultRefusedError, match="receipt-key-gone"):
         vault.open_group([draw(0)], [], sign=True, key_id=oldest)
-    assert vault.pool_states()[0].untouched
-    assert len(list((tmp_path / "vault" / "keys").glob("receipt-*.key"))) == 2
+    assert vault.pool_states()[0].drawn == 1
+    assert len(list((tmp_path / "vault" / "keys").glob("receipt-*.key"))) == 3
     vault.close()
 
 

@@ -5,6 +5,7 @@ import os
 import shutil
 import signal
 from collections.abc import Callable
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -31,6 +32,7 @@ from rng_service.vault.layout import initialise_vault
 from rng_service.vault.steps import STEPS, OnStep, no_step
 
 SIZE = 6
+MONTH_US = 30 * 86_400_000_000
 RESERVED = ticket(1)
 OPENINGS = [
     [draw(0)],
@@ -54,8 +56,10 @@ class Killer:
 
 def live(directory: Path, acknowledge: Callable[[str, object], None], on_step: OnStep) -> None:
     """The whole life of two pools. Every call may be repeated, so a second run goes on where a crash stopped one."""
+    # A month passes between any two looks at the clock, and the second run comes years later.
+    months = count(1_000 if directory.exists() else 0)
     initialise_vault(directory, ORIGIN, clock_us=clock, on_step=on_step)
-    vault = open_vault(directory, on_step)
+    vault = Vault(directory, ORIGIN, clock_us=lambda: clock() + next(months) * MONTH_US, on_step=on_step)
     log = Log([b"\x00" * 32], vault.guard.mark.size)
     for number, pool in enumerate((POOL, OTHER_POOL)):
         if any(state.pool_id == pool and state.life == "erased" for state in vault.pool_states()):
@@ -78,7 +82,7 @@ def live(directory: Path, acknowledge: Callable[[str, object], None], on_step: O
                 assert refused == "", (opening, refused)
                 acknowledge(f"open {opening.slot} {opening.kind}", secrets.hex())
     vault.rotate_kek()
-    # Twice, for the key before the one that signs is kept.
+    # Twice, for the key before the one that signs is kept however old it is.
     vault.rotate_receipt_key()
     vault.rotate_receipt_key()
     vault.rotate_drbg()
