@@ -60,14 +60,16 @@ def _log_options(command: Command) -> Command:
 
 @click.command(
     short_help="Draw outcomes.",
-    epilog='Example: sealdraw draw european-roulette --stake 100 --currency EUR --bet \'{"bet":"red"}\' --out win.json',
+    epilog="Example: sealdraw draw european-roulette --stake 100 --currency EUR --bet red --out win.json",
 )
 @_stream_options
 @click.option("--count", type=click.IntRange(1, 1_000), default=1, show_default=True, help="Outcomes, all or none.")
 @click.option("--ticket", type=click.Path(path_type=Path), help="A ticket that `sealdraw reserve` wrote.")
 @click.option("--stake", type=click.IntRange(1), help="Stake of each outcome in minor units.")
 @click.option("--currency", default="EUR", show_default=True, help="Of the stake.")
-@click.option("--bet", default="", metavar="JSON", help="The bet, as in docs/games.md; then the payout is computed.")
+@click.option(
+    "--bet", default="", metavar="BET", help="Name or JSON, as in docs/games.md; then the payout is computed."
+)
 @click.option("--out", type=click.Path(path_type=Path), help="Write the receipt here (receipt-1, -2 … for several).")
 @_log_options
 @connection_options
@@ -96,7 +98,7 @@ def draw(
     """
     from rng_service.client import Wager
 
-    wager = None if stake is None else Wager(stake, currency, bet)
+    wager = None if stake is None else Wager(stake, currency, _bet(bet))
     if ticket is not None and count > 1:
         raise ConfigError("--ticket holds one slot: leave --count out")
     with _client(connection, log, key, journal) as client:
@@ -166,7 +168,7 @@ def reserve(
 @click.option("--stake", type=click.IntRange(0), required=True, help="Minor units.")
 @click.option("--payout", type=click.IntRange(0), required=True, help="Minor units.")
 @click.option("--currency", default="EUR", show_default=True)
-@click.option("--bet", default="", metavar="JSON", help="Required where the paytable is complete.")
+@click.option("--bet", default="", metavar="BET", help="Required where the paytable is complete.")
 @click.option("--status", type=_STATUSES, default="final", show_default=True)
 @click.option("--reason", default="", help="A slug; required with --status void.")
 @_log_options
@@ -201,7 +203,7 @@ def settle(
             payout_minor=payout,
             currency=currency,
             item=item,
-            bet=bet,
+            bet=_bet(bet),
             status=status,
             reason=reason,
         )
@@ -265,6 +267,11 @@ def _client(connection: Connection, log: str | None, key: str | None, journal: P
         raise ConfigError(str(error)) from None
     with client:
         yield client
+
+
+def _bet(text: str) -> str:
+    """Return a bet as JSON; a bare name like ``red`` is one that needs no choices."""
+    return json.dumps(text) if text and text[0] not in '{"' else text
 
 
 def _default_journal(caller: str) -> Path:

@@ -1,0 +1,212 @@
+"""A service run from the shell: serve, register, draw, settle, rotate, quarantine, stop; and what refuses meanwhile."""
+
+import io
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from rng_service.cli.main import run
+
+ROOT = Path(__file__).resolve().parents[2]
+PATIENCE_S = 60.0
+BETTOR = "07" * 32
+
+pytestmark = pytest.mark.slow
+
+
+class Shell:
+    """A directory with a service in it, and commands given there."""
+
+    def __init__(self, directory):
+        self.directory = directory
+        self.settings = directory / "service" / "sealdraw.toml"
+        self.public = directory / "service" / "public"
+
+    def __call__(self, *arguments, status=0):
+        done = subprocess.run(
+            [sys.executable, "-m", "rng_service.cli.main", *map(str, arguments)],
+            capture_output=True,
+            text=True,
+            check=False,
+            cwd=self.directory,
+            env=os.environ | {"SEALDRAW_CONFIG": str(self.settings), "XDG_STATE_HOME": str(self.directory / "state")},
+        )
+        assert done.returncode == status, done.stderr
+        return json.loads(done.stdout) if "--json" in arguments else done.stdout + done.stderr
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory):
+    """A served service with dice and roulette, whose pools are active; stopped by SIGTERM at the end."""
+    directory = tmp_path_factory.mktemp("s")
+    errors = io.StringIO()
+    assert run(["init", str(directory / "service"), "--origin", "acme.example", "--env", "test"], errors=errors) == 0
+    shell = Shell(directory)
+    text = shell.settings.read_text()
+    for setting, value in (
+        ('listen = "127.0.0.1:7443"', f'listen = "127.0.0.1:{port()}"'),
+        ('listen = "127.0.0.1:7480"', f'listen = "127.0.0.1:{port()}"'),
+        ('listen = "127.0.0.1:7481"', f'listen = "127.0.0.1:{port()}"'),
+        ("size = 65536", "size = 512"),
+        ("margin_s = 10", "margin_s = 1"),
+        ("digest_interval_ms = 1000", "digest_interval_ms = 200"),
+    ):
+        assert f"# {setting}" in text
+        text = text.replace(f"# {setting}", value)
+    shell.settings.write_text(text)
+    command = [sys.executable, "-m", "rng_service.cli.main", "serve", "--config", str(shell.settings), "--workers", "2"]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        lines = []
+        ready = threading.Event()
+
+        def read():
+            for line in process.stderr:
+                lines.append(line)
+                if '"event": "ready"' in line:
+                    ready.set()
+
+        reader = threading.Thread(target=read)
+        reader.start()
+        try:
+            assert ready.wait(PATIENCE_S), lines
+            for game in ("dice-99", "european-roulette"):
+                shell("game", "register", ROOT / "games" / f"{game}.json", "--class", "real")
+            await_active(shell, 4)
+            yield shell
+        finally:
+            process.send_signal(signal.SIGTERM)
+            reader.join(PATIENCE_S)
+        assert process.wait(PATIENCE_S) == 0
+    stopped = [json.loads(line)["process"] for line in lines if '"event": "stopped"' in line]
+    assert set(stopped[:2]) == {"front-1", "front-2"}
+    assert stopped[2] == "sequencer"
+    # After the clean stop everything that was bound is published, and the whole log holds.
+    report = shell("verify", "log", shell.public, "--key", shell.public / "keys" / "log.vkey", "--json")
+    assert report["records"]["settle"] >= 1
+    assert shell("recover", "--json") == {"findings": [], "done": []}
+
+
+def port():
+    with socket.socket() as item:
+        item.bind(("127.0.0.1", 0))
+        return item.getsockname()[1]
+
+
+def await_active(shell, count):
+    deadline = time.monotonic() + PATIENCE_S
+    while sum(pool["state"] == "active" for pool in shell("pool", "list", "--json")) < count:
+        assert time.monotonic() < deadline
+
+
+def test_a_draw_is_checked_shown_and_can_be_verified_by_anybody(service, tmp_path):
+    receipt = tmp_path / "receipt.json"
+    bet = '{"bet":"under","threshold":5000}'
+    shown = service("draw", "dice-99", "--stake", "100", "--bet", bet, "--out", receipt)
+    assert "development beacon: protects nobody" in shown
+    report = service(
+        "verify", "receipt", receipt, "--log", service.public, "--key", service.public / "keys" / "log.vkey", "--json"
+    )
+    assert report["payouts_minor"] in (["0"], ["198"])
+    assert report["protection"]["assignment"] == "steerable"
+
+
+def test_a_ticket_is_reserved_kept_secret_and_drawn(service, tmp_path):
+    ticket = tmp_path / "ticket.json"
+    reserved = service("reserve", "dice-99", "--session", "s1", "--out", ticket, "--json")
+    assert ticket.stat().st_mode & 0o777 == 0o600
+    assert json.loads(ticket.read_text())["seed"] not in json.dumps(reserved)
+    (drawn,) = service("draw", "dice-99", "--session", "s1", "--ticket", ticket, "--json")
+    assert drawn["protection"]["foreseen"] == "fresh-seed"
+    assert json.loads(drawn["record"])["binding"]["slot"] == reserved["slot"]
+    refused = service("draw", "dice-99", "--session", "s1", "--ticket", ticket, status=2)
+    assert "TICKET_EXPIRED" in refused
+
+
+def test_a_request_is_resolved_and_bettors_are_settled_on_it_once(service):
+    (drawn,) = service("draw", "european-roulette", "--json")
+    request_id, number = drawn["request_id"], drawn["outcome"][0]
+    assert str(number) in service("resolve", request_id)
+    settle = (
+        "settle",
+        request_id,
+        "--bettor",
+        BETTOR,
+        "--stake",
+        "100",
+        "--bet",
+        json.dumps({"bet": "straight", "numbers": [number]}),
+    )
+    assert "payout_minor" in service(*settle, "--payout", "100", status=2)
+    assert "payout 3600 EUR" in service(*settle, "--payout", "3600")
+    assert "already settled" in service(*settle, "--payout", "3600", status=2)
+    unknown = "0190b5a4-7b1c-7e2f-8a3d-5f6e7d8c9b0a"
+    assert service("resolve", unknown, "--json") == {"request_id": unknown, "bound": False}
+
+
+def test_many_outcomes_are_drawn_at_once(service, tmp_path):
+    (drawn,) = service("draw", "european-roulette", "--count", "5", "--stake", "100", "--bet", "red", "--json")
+    assert len(drawn["outcome"]) == 5
+    assert set(drawn["payouts_minor"]) <= {"0", "200"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (("draw", "nogame"), "NOT_FOUND"),
+        (("draw", "dice-99", "--stake", "5", "--bet", '{"bet":"under"}'), "threshold"),
+        (
+            ("draw", "dice-99", "--stake", "5", "--currency", "eur", "--bet", '{"bet":"under","threshold":5000}'),
+            "currency",
+        ),
+        (("pool", "quarantine", "test/dice-99/1/base/real/0/99", "--reason", "x", "--yes"), "NOT_FOUND"),
+        (("serve",), "another `sealdraw serve`"),
+        (("recover",), "another `sealdraw serve`"),
+    ],
+)
+def test_a_refusal_is_one_line_that_says_why(service, arguments, expected):
+    said = service(*arguments, status=2)
+    assert expected in said
+    assert said.count("\n") == 1
+
+
+def test_keys_rotate_while_draws_go_on(service):
+    before = service("keys", "rotate", "all", "--json")
+    after = service("keys", "rotate", "receipt", "--json")
+    assert set(before) == {"kek", "drbg", "receipt"}
+    assert after["receipt"] == before["receipt"] + 1
+    assert "dice-99" in service("draw", "dice-99")
+
+
+def test_a_quarantined_pool_is_replaced_and_opened(service):
+    # The last pool of the lane: the one in front of it goes on being drawn from.
+    pool = next(item for item in service("pool", "list", "--game", "european-roulette", "--json"))
+    (stopped,) = service("pool", "quarantine", pool["pool"], "--reason", "test-run", "--yes", "--json")
+    assert stopped["state"] in {"quarantined", "void"}
+    await_active(service, 4)
+
+
+def test_the_doctor_and_the_log_served_over_http_are_well(service):
+    report = service("doctor", "--json")
+    assert report["wrong"] == 0, report
+    names = {check["name"] for check in report["checks"]}
+    assert {"vault", "log", "ledger", "digests", "api", "public files", "vault memory locked"} <= names
+    listen = next(check["finding"] for check in report["checks"] if check["name"] == "public files").split()[-1]
+    key = ("--key", service.public / "keys" / "log.vkey")
+    status = service("anchor", "status", "--log", f"http://{listen}", *key, "--json")
+    assert status["digest_age_s"] < status["digest_limit_s"]
+    assert status["cosignatures"] == 0
+
+
+def test_a_registered_game_can_be_listed_and_registered_again_without_change(service):
+    before = service("game", "list", "--json")
+    service("game", "register", ROOT / "games" / "dice-99.json", "--class", "real")
+    assert service("game", "list", "--json") == before
+    assert {(item["game"], item["retired"]) for item in before} == {("dice-99", False), ("european-roulette", False)}
