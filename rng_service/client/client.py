@@ -1,32 +1,24 @@
 """The client for game servers: every request under its own id, kept before it is sent, drawn at most once."""
 
 import secrets
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
-from functools import partial
+from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
-from threading import Event
 from types import TracebackType
 from typing import Any, Final, Literal, Self, cast
 
 from sealdraw.v1 import draw_pb2, types_pb2
 
-from anchor.errors import AnchorError, VerificationError
 from anchor.note import VerifierKey
 from anchor.source import open_source
 from rng_service.client.channel import CALLER_KEY, Tls, open_channel
-from rng_service.client.checks import check_receipt, check_settlement
-from rng_service.client.errors import BadReceiptError, CallError, ClosedError
-from rng_service.client.exchange import Answer, Exchange, Surroundings
+from rng_service.client.errors import CallError, ClosedError
+from rng_service.client.exchange import Exchange, Surroundings
 from rng_service.client.expectation import (
     CLASSES,
-    Expectation,
-    Expected,
     Request,
-    expected_of,
-    expected_of_id,
     serialize,
 )
 from rng_service.client.facts import LogFacts
@@ -37,14 +29,11 @@ from rng_service.client.receipt import (
     Receipt,
     Settlement,
     Ticket,
-    read_receipt,
-    read_settlement,
-    read_ticket,
 )
+from rng_service.client.reception import Reception, Resolution
 from rng_service.client.retry import RetryPolicy
 from rng_service.client.verifier import (
     BackgroundVerifier,
-    Claim,
     InlineVerifier,
     Mode,
     NoVerifier,
@@ -53,7 +42,6 @@ from rng_service.client.verifier import (
 )
 from rng_service.names import check_name
 from rng_service.request_id import new_request_id
-from rng_service.verify.fault import require
 from rng_service.verify.receipt import WitnessPolicy
 
 SEED_BYTES: Final = 32
@@ -67,17 +55,6 @@ class Wager:
     stake_minor: int
     currency: str
     bet: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Resolution:
-    """What became of a request. With ``bound`` false nothing was drawn, and nothing ever will be under this id."""
-
-    request_id: str
-    bound: bool
-    receipts: tuple[Receipt, ...] = ()
-    ticket: Ticket | None = None
-    settlement: Settlement | None = None
 
 
 class Client:
@@ -121,9 +98,10 @@ class Client:
         if key is None and origin is None:
             raise ValueError("give vkey, the log's verifier key; or, with verify='off', the origin for receipt files")
         self._origin = origin or (key.name if key is not None else "")
+        if key is not None and key.name != self._origin:
+            raise ValueError(f"the vkey is of {key.name}, the origin given is {self._origin}; leave the origin out")
         self._new_id = new_id
         self._new_seed = new_seed
-        self._policy = policy
         metadata = ((CALLER_KEY, caller),) if development and tls is None else ()
         self._closed = False
         with ExitStack() as opened:
@@ -132,6 +110,7 @@ class Client:
             around = surroundings or Surroundings()
             self._verifier = _verifier(verify, public, key, on_bad_receipt, patience_s, around)
             opened.callback(self._verifier.close)
+            self._reception = Reception(self._caller, self._origin, self._verifier, policy)
             channel = open_channel(target, tls, development=development)
             self._exchange = Exchange(channel, retry or RetryPolicy(), metadata, around)
             opened.callback(self._exchange.close)
@@ -314,12 +293,12 @@ class Client:
         answer = self._exchange.resolve(request_id)
         if answer is None:
             return Resolution(request_id, bound=False)
-        return self._accept_unknown(answer, request_id)
+        return self._reception.accept_unknown(answer, request_id)
 
     def get_receipt(self, request_id: str) -> Resolution:
         """Return what a request of this caller's gave, however long ago; raises CallError."""
         self._require_usable()
-        return self._accept_unknown(self._exchange.get_receipt(request_id), request_id)
+        return self._reception.accept_unknown(self._exchange.get_receipt(request_id), request_id)
 
     def check(self) -> None:
         """Wait until every answer so far is checked; raises the first BadReceiptError."""
@@ -363,77 +342,14 @@ class Client:
             raise
         # A crash right here leaves the entry as well: it is resolved to the same answer.
         self._journal.finish(entry.request_id)
-        return self._accept(answer, entry, settled)
+        return self._reception.accept(answer, entry, settled)
 
     def _recover(self, entry: JournalEntry) -> Resolution:
         answer = self._exchange.resolve(entry.request_id)
         self._journal.finish(entry.request_id)
         if answer is None:
             return Resolution(entry.request_id, bound=False)
-        return self._accept(answer, entry)
-
-    def _accept(self, answer: Answer, entry: JournalEntry, settled: Mapping[str, Any] | None = None) -> Resolution:
-        expected = expected_of(entry, self._caller)
-        try:
-            found = self._read(answer, entry.request_id, entry.seed)
-            _check_shape(found, expected)
-        except AnchorError as error:
-            raise self._bad(error, entry.request_id, answer) from None
-        for receipt in found.receipts:
-            self._verify(receipt, expected.draw)
-        if found.ticket is not None:
-            self._verify(found.ticket.receipt, expected.ticket, found.ticket.checked)
-        if found.settlement is not None and expected.settlement is not None:
-            known = {**expected.settlement.members, **(settled or {})}
-            self._submit_settlement(found.settlement, replace(expected.settlement, members=known))
-        return found
-
-    def _accept_unknown(self, answer: Answer, request_id: str) -> Resolution:
-        """Accept the answer to a request of which only the id is known."""
-        expectation = expected_of_id(request_id, self._caller)
-        try:
-            found = self._read(answer, request_id, b"")
-        except AnchorError as error:
-            raise self._bad(error, request_id, answer) from None
-        for receipt in found.receipts:
-            self._verify(receipt, expectation)
-        if found.ticket is not None:
-            self._verify(found.ticket.receipt, expectation, found.ticket.checked)
-        if found.settlement is not None:
-            self._submit_settlement(found.settlement, expectation)
-        return found
-
-    def _read(self, answer: Answer, request_id: str, seed: bytes) -> Resolution:
-        return Resolution(
-            request_id,
-            bound=True,
-            receipts=tuple(read_receipt(item, request_id, self._origin) for item in answer.receipts),
-            ticket=None if answer.ticket is None else read_ticket(answer.ticket, request_id, self._origin, seed),
-            settlement=None if answer.settlement is None else read_settlement(answer.settlement, request_id),
-        )
-
-    def _verify(self, receipt: Receipt, expectation: Expectation | None, done: Event | None = None) -> None:
-        if expectation is not None:
-            check = partial(check_receipt, receipt, expectation, policy=self._policy)
-            self._verifier.submit(Claim(receipt.request_id, check, receipt.to_bytes, done or Event()))
-
-    def _submit_settlement(self, settlement: Settlement, expectation: Expectation) -> None:
-        check = partial(check_settlement, settlement, expectation, self._origin)
-        self._verifier.submit(Claim(settlement.request_id, check, lambda: settlement.record_bytes))
-
-    def _bad(self, error: AnchorError, request_id: str, answer: Answer) -> BadReceiptError:
-        """Return the error for an answer that cannot even be read; it stops the client like any other bad receipt."""
-        reason = error.reason if isinstance(error, VerificationError) else "malformed"
-        message = error.message if isinstance(error, VerificationError) else str(error)
-        evidence = b"".join(item.SerializeToString() for item in answer.receipts)
-
-        def refuse(_facts: LogFacts) -> None:
-            raise VerificationError(reason, message)
-
-        claim = Claim(request_id, refuse, lambda: evidence)
-        self._verifier.submit(claim)
-        self._verifier.wait(claim)
-        return BadReceiptError(reason, message, request_id=request_id, evidence=evidence)
+        return self._reception.accept(answer, entry)
 
     def _require_usable(self) -> None:
         if self._closed:
@@ -460,18 +376,6 @@ def _verifier(
     facts = LogFacts(open_source(str(public)), key)
     kind = InlineVerifier if mode == "inline" else BackgroundVerifier
     return kind(facts, on_bad=on_bad, patience_s=patience_s, sleep=around.sleep, monotonic=around.monotonic)
-
-
-def _check_shape(found: Resolution, expected: Expected) -> None:
-    """Check that an answer has as many outcomes, and just the parts, that were asked for."""
-    outcomes = sum(receipt.count for receipt in found.receipts)
-    require(outcomes == expected.outcomes, "answer", f"{outcomes} outcomes, asked was for {expected.outcomes}")
-    parts: Sequence[tuple[str, object, object]] = (
-        ("ticket", found.ticket, expected.ticket),
-        ("settlement", found.settlement, expected.settlement),
-    )
-    for name, part, wanted in parts:
-        require((part is None) == (wanted is None), "answer", f"the answer has {'no' if part is None else 'a'} {name}")
 
 
 def _tags(tags: Mapping[str, str] | None) -> types_pb2.Tags | None:

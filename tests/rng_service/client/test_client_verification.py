@@ -412,3 +412,8 @@ def test_a_closed_client_says_so(world):
     client.close()
     with pytest.raises(ClosedError):
         client.draw(*DICE)
+
+
+def test_an_origin_that_contradicts_the_vkey_is_refused(world):
+    with pytest.raises(ValueError, match="leave the origin out"):
+        connect(world, origin="somebody/else")
