@@ -48,9 +48,15 @@ def enable_activated(context: Context) -> int:
     enabled = 0
     reader = None
     with context.reading() as connection:
-        activated = pools_in(connection, State.ACTIVATING)
-    for pool in activated:
-        if pool.activate_index is None or pool.commit_index is None:
+        coming = pools_in(connection, State.SEALED, State.COMMITTED, State.ACTIVATING)
+    held: set[tuple[int, int]] = set()
+    for pool in sorted(coming, key=lambda pool: (pool.stream_id, pool.lane, pool.number)):
+        lane = pool.stream_id, pool.lane
+        if lane in held:
+            continue
+        if pool.state != State.ACTIVATING or pool.activate_index is None or pool.commit_index is None:
+            # Pools of a lane are used in number order: one whose round came early waits for those before it.
+            held.add(lane)
             continue
         reader = reader or LogReader(DirectorySource(context.config.public_dir), context.log_key)
         context.vault.activate_pool(

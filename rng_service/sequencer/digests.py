@@ -149,11 +149,10 @@ class DigestMaker:
             if records >= MAX_RECORDS or slots >= MAX_SLOTS:
                 break
         touched = {run.pool for group in candidates for run in (*group.binds, *group.follows)}
-        # Only whoever binds a pool's first slot can come before the pool in front of it is used up.
+        # Only whoever binds a pool's first slot can come before the pools in front of it are used up.
         begun = {run.pool for group in candidates for run in group.binds if run.slot == 0}
-        found_before = {pool: _pool_before(connection, pool) for pool in begun}
-        before = {pool: earlier for pool, earlier in found_before.items() if earlier is not None}
-        touched.update(pool for pool, _ in before.values())
+        before = {pool: _pools_before(connection, pool) for pool in begun}
+        touched.update(pool for earlier in before.values() for pool, _ in earlier)
         bound = {**self._bound, **bound_slots(connection, touched - self._bound.keys())}
         chosen = select_groups(candidates, bound, before, most_records=MAX_RECORDS, most_slots=MAX_SLOTS)
         return [groups[group] for group in chosen.groups], chosen.bound
@@ -258,22 +257,22 @@ def bound_slots(connection: Connection, pools: Collection[int]) -> dict[int, int
     return found
 
 
-def _pool_before(connection: Connection, pool: int) -> tuple[int, int] | None:
-    """Return (row, size) of the pool before this one in its lane while that one must be used up first."""
+def _pools_before(connection: Connection, pool: int) -> list[tuple[int, int]]:
+    """Return (row, size) of the pools before this one in its lane that must be used up first."""
     this = aliased(PoolRow)
-    row = connection.execute(
+    open_states = (State.SEALED, State.COMMITTED, State.ACTIVATING, State.ACTIVE, State.QUARANTINED)
+    rows = connection.execute(
         select(PoolRow.id, PoolRow.size, PoolRow.state)
         .join(
             this,
-            and_(this.stream_id == PoolRow.stream_id, this.lane == PoolRow.lane, this.number == PoolRow.number + 1),
+            and_(this.stream_id == PoolRow.stream_id, this.lane == PoolRow.lane, this.number > PoolRow.number),
         )
-        .where(this.id == pool)
-    ).one_or_none()
-    if row is None or row.state in {State.VOID, State.HALTED, State.CLOSED, State.ERASED}:
-        return None
-    if row.state == State.QUARANTINED and is_announced(connection, row.id):
-        return None
-    return row.id, row.size
+        .where(this.id == pool, PoolRow.state.in_([state.value for state in open_states]))
+    ).all()
+    # A stopped pool holds nobody up once its pool.quarantine is in the queue of the log.
+    return [
+        (row.id, row.size) for row in rows if row.state != State.QUARANTINED or not is_announced(connection, row.id)
+    ]
 
 
 def _head(connection: Connection) -> _Head:

@@ -6,7 +6,7 @@ transactions commit, which on PostgreSQL need not be the order of their ids; a g
 slots waits until those before them are there.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 __all__ = ["Candidate", "Run", "Selection", "select_groups"]
@@ -40,15 +40,15 @@ class Selection(NamedTuple):
 def select_groups(
     candidates: Iterable[Candidate],
     bound: Mapping[int, int],
-    before: Mapping[int, tuple[int, int]],
+    before: Mapping[int, Sequence[tuple[int, int]]],
     *,
     most_records: int,
     most_slots: int,
 ) -> Selection:
     """Choose groups, the oldest first, until one of the limits is reached; at least one if any can join.
 
-    ``bound`` has for each pool how many of its slots earlier digests bound; ``before`` the pool that must be used up
-    (row, size) before another one of its lane, where there is such.
+    ``bound`` has for each pool how many of its slots earlier digests bound; ``before`` the open pools
+    of the same lane (row, size) that must be used up before its first slot is bound.
     """
     reached = dict(bound)
     chosen: list[int] = []
@@ -73,13 +73,15 @@ def select_groups(
     return Selection(tuple(chosen), reached)
 
 
-def _after(group: Candidate, bound: Mapping[int, int], before: Mapping[int, tuple[int, int]]) -> dict[int, int] | None:
+def _after(
+    group: Candidate, bound: Mapping[int, int], before: Mapping[int, Sequence[tuple[int, int]]]
+) -> dict[int, int] | None:
     """Return how far the group's pools are bound after it, None when it cannot come next."""
     after: dict[int, int] = {}
     for run in group.binds:
-        earlier = before.get(run.pool)
-        if earlier is not None and after.get(earlier[0], bound.get(earlier[0], 0)) < earlier[1]:
-            return None
+        for earlier, size in before.get(run.pool, ()):
+            if after.get(earlier, bound.get(earlier, 0)) < size:
+                return None
         if run.slot != after.get(run.pool, bound.get(run.pool, 0)):
             return None
         after[run.pool] = run.slot + run.slots

@@ -49,7 +49,7 @@ class Binder:
         with writing(self.engine) as connection:
             group = self._new_group(connection)
             for place, seed in enumerate(seeds):
-                pool, slot = self._take(connection, 1)
+                pool, slot, _ = self._take(connection, 1)
                 expires_us = self.clock_us() + lifetime_us
                 ticket = TicketBinding("server", _hash(), _hash(), self.program, sha256(seed).hexdigest())
                 binding = ticket.to_bytes(pool.pool_id, slot, self.clock_us(), _nonce(), expires_us)
@@ -118,7 +118,7 @@ class Binder:
         with writing(self.engine) as connection:
             group = self._new_group(connection)
             for place, draw in enumerate(draws):
-                pool, slot = self._take(connection, draw.count)
+                pool, slot, draw.count = self._take(connection, draw.count)
                 binding = draw.to_bytes(pool.pool_id, slot, self.clock_us(), _nonce())
                 self._record(connection, group, place, pool.id, slot, draw.count, "draw", FAMILY_FINAL, binding)
                 places.append((pool.id, slot))
@@ -131,20 +131,22 @@ class Binder:
 
     def _take(self, connection, count):
         pool = connection.execute(
-            select(PoolRow.id, PoolRow.pool_id, PoolRow.next_slot)
-            .where(PoolRow.state == "active", PoolRow.next_slot + count <= PoolRow.size)
+            select(PoolRow.id, PoolRow.pool_id, PoolRow.next_slot, PoolRow.size)
+            .where(PoolRow.state == "active", PoolRow.next_slot < PoolRow.size)
             .order_by(PoolRow.number)
             .limit(1)
         ).first()
         if pool is None:
             raise ExhaustedError
+        # A batch that does not fit takes what is left: no slot of a lane is ever skipped.
+        taken = min(count, pool.size - pool.next_slot)
         advanced = connection.execute(
             update(PoolRow)
             .where(PoolRow.id == pool.id, PoolRow.next_slot == pool.next_slot, PoolRow.state == "active")
-            .values(next_slot=pool.next_slot + count)
+            .values(next_slot=pool.next_slot + taken)
         )
         assert advanced.rowcount == 1
-        return pool, pool.next_slot
+        return pool, pool.next_slot, taken
 
     def _record(self, connection, group, place, pool, slot, slots, kind, family, binding, ordinal=0):
         record = (group << POSITION_BITS) + place

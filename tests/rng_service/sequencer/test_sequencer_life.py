@@ -2,7 +2,7 @@
 
 from collections import Counter
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from rng_service.config import LogConfig
 from rng_service.ledger.engine import reading, writing
@@ -140,6 +140,20 @@ def test_a_pool_with_a_beacon_waits_for_its_own_round(make_world):
     world.binder().draws(2)
     world.steps()
     assert world.verify().development_beacon
+
+
+def test_a_pool_whose_round_came_early_waits_for_those_before_it(make_world):
+    world = make_world(beacon="development")
+    world.register()
+    world.start()
+    world.steps(2)
+    rounds = [entry.beacon.round for entry in entries(world, "pool.commit")]
+    with writing(world.engine) as connection:
+        connection.execute(update(PoolRow).where(PoolRow.number == 1).values(beacon_round=rounds[0] + 40))
+    world.steps(3, seconds=10)
+    assert states(world) == {"committed": 1, "activating": 1}
+    world.steps(3, seconds=10)
+    assert states(world) == {"active": 2}
 
 
 def test_a_round_that_does_not_come_by_the_deadline_voids_the_pool(make_world):
