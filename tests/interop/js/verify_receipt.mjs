@@ -1,0 +1,336 @@
+#!/usr/bin/env node
+// Verifies a Sealdraw receipt; written from docs/PROTOCOL.md and docs/games.md alone, with nothing but node.
+//
+//   node verify_receipt.mjs RECEIPT --log DIR --key VKEY
+//
+// RECEIPT is a receipt file, DIR the public directory, VKEY the log's verifier key or a file that holds it. Prints one
+// line of JSON. Exit status: 0 verified (or pending), 1 refused, 2 usage.
+//
+// Left out, and said in "not_checked": the BLS signature of the beacon round (node has no pairing), and cosignatures
+// of witnesses, for which a verifier needs a policy of its own.
+import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { ascii, exactKeys, hex, label, lp, parseCanonical, sha256, u32, u64 } from "./bytes.mjs";
+import { ed25519Verifies, openCheckpoint, parseVkey, readLog, tilePath } from "./log.mjs";
+import { leafHash, root, rootFromInclusion, rootFromRange } from "./merkle.mjs";
+import { deriveOutcome, drawKey, writeOutcome } from "./outcome.mjs";
+import { Refusal, require } from "./refusal.mjs";
+import { MODELS, payout } from "./settlement.mjs";
+
+const FILE_LIMIT = 64 * 1024 * 1024;
+const MICROSECONDS = 1_000_000n;
+const DAY = 86_400n * MICROSECONDS;
+const NAME = "[a-z0-9][a-z0-9-]{0,31}";
+const POOL_ID = new RegExp(`^(${NAME})/(${NAME})/([1-9][0-9]*)/(${NAME})/(real|free)/(0|[1-9][0-9]*)/([1-9][0-9]*)$`);
+
+const RECEIPT_KEYS = [
+  "activate_index", "commit_index", "format", "opening", "origin", "outcome", "protection", "record", "slot_path",
+];
+const BINDING_KEYS = {
+  draw: [
+    ["v", "pool", "slot", "bind_time", "nonce", "caller", "request", "payload", "program"],
+    ["count", "session", "session_seq", "client_seed", "ticket", "stake_minor", "currency", "bet", "tags"],
+  ],
+  ticket: [
+    ["v", "pool", "slot", "bind_time", "nonce", "caller", "request", "payload", "program", "client_seed_hash", "expires"],
+    ["session", "session_seq", "tags"],
+  ],
+};
+const RECORD_KEYS = { draw: ["binding", "kind", "secrets", "v"], ticket: ["binding", "kind", "v"] };
+
+// Runs one step; whatever goes wrong in it that has no reason of its own is malformed input of that step.
+function inStep(step, body) {
+  try {
+    return body();
+  } catch (error) {
+    if (error instanceof Refusal) throw error;
+    throw new Refusal(step, "malformed", error.message);
+  }
+}
+
+function natural(value, lowest = 0) {
+  if (!Number.isSafeInteger(value) || value < lowest) throw new TypeError(`${value} is not an integer from ${lowest}`);
+  return value;
+}
+
+function parsePoolId(text) {
+  const match = POOL_ID.exec(text);
+  if (!match) throw new TypeError(`not a pool id: ${text}`);
+  const [, environment, game, version, program, playClass] = match;
+  return { environment, game, version: Number(version), program, playClass };
+}
+
+function parseRecord(text) {
+  const bytes = ascii(text);
+  const record = parseCanonical(bytes);
+  if (!Object.hasOwn(RECORD_KEYS, record.kind)) throw new TypeError(`no receipts for records of kind ${record.kind}`);
+  exactKeys(record, RECORD_KEYS[record.kind]);
+  const binding = exactKeys(record.binding, ...BINDING_KEYS[record.kind]);
+  if (record.v !== 1 || binding.v !== 1) throw new TypeError("not version 1");
+  natural(binding.slot);
+  natural(binding.bind_time);
+  hex(binding.nonce, 16);
+  hex(binding.request, 32);
+  hex(binding.payload, 32);
+  if (binding.count !== undefined) natural(binding.count, 2);
+  if ((binding.stake_minor === undefined) !== (binding.currency === undefined)) throw new TypeError("half a stake");
+  if (binding.count !== undefined && binding.ticket !== undefined) throw new TypeError("a ticket has one slot");
+  if ((binding.session === undefined) !== (binding.session_seq === undefined)) throw new TypeError("half a session");
+  const seed = hex(binding.client_seed ?? "");
+  if (binding.client_seed !== undefined && (seed.length < 16 || seed.length > 64)) throw new TypeError("a bad client seed");
+  const bindingBytes = ascii(text.slice('{"binding":'.length, text.lastIndexOf(`,"kind":"${record.kind}"`)));
+  const bindingHash = sha256(label("sealdraw/v1/binding"), bindingBytes);
+  const count = binding.count ?? 1;
+  let secrets = [];
+  if (record.kind === "draw") {
+    const joined = hex(record.secrets, 32 * count);
+    secrets = Array.from({ length: count }, (_, j) => joined.subarray(32 * j, 32 * j + 32));
+  }
+  return { kind: record.kind, binding, bindingHash, secrets, count, seed, digest: leafHash(bytes) };
+}
+
+// Step 1.
+function parse(receiptBytes, directory, vkey) {
+  require(receiptBytes.length <= FILE_LIMIT, 1, "malformed", "the receipt is too large");
+  const receipt = parseCanonical(receiptBytes);
+  exactKeys(receipt, RECEIPT_KEYS, ["payouts_minor", "ticket"]);
+  require(receipt.format === "sealdraw/receipt@v1", 1, "malformed", "not a receipt of version 1");
+  exactKeys(receipt.opening, ["index", "key_id", "path", "signature", "size"]);
+  exactKeys(receipt.protection, ["assignment", "content", "development_beacon", "foreseen"]);
+  const drawn = parseRecord(receipt.record);
+  const log = readLog(directory, vkey);
+  require(receipt.origin === log.checkpoint.origin, 1, "origin", "the receipt is of another log");
+  const config = log.entries[0];
+  require(config?.type === "log.config", 1, "config-missing", "the log does not begin with log.config");
+  require(config.log_key === vkey.text, 1, "config-key", "the log names another key");
+  return { receipt, drawn, log, config };
+}
+
+// Step 2. Returns B and whether the beacon is a development one.
+function checkPool({ receipt, drawn, log, config }, vkey) {
+  const { pool } = drawn.binding;
+  const commit = log.entries[natural(receipt.commit_index)];
+  const activate = log.entries[natural(receipt.activate_index)];
+  require(commit?.type === "pool.commit" && commit.pool === pool, 2, "commit", "not the pool's pool.commit");
+  require(activate?.type === "pool.activate" && activate.pool === pool, 2, "activate", "not the pool's pool.activate");
+  const first = (type) => log.entries.findIndex((entry) => entry.type === type && entry.pool === pool);
+  require(first("pool.commit") === receipt.commit_index, 2, "commit", "the pool has an earlier pool.commit");
+  require(first("pool.activate") === receipt.activate_index, 2, "activate", "the pool was activated before");
+  require(parsePoolId(pool).environment === config.environment, 2, "commit", "a pool of another environment");
+  require(commit.kind === "independent", 2, "kind", `pools of kind ${commit.kind} are not implemented`);
+  const commitHash = log.leaves[receipt.commit_index];
+  require(activate.commit_index === receipt.commit_index, 2, "activate", "the activation names another commit");
+  require(hex(activate.commit, 32).equals(commitHash), 2, "activate", "the activation has another D");
+  const seen = openCheckpoint(hex(activate.checkpoint), vkey);
+  require(
+    seen.size > receipt.commit_index && seen.size <= receipt.activate_index, 2, "activate-checkpoint",
+    "the activation's checkpoint does not lie between commit and activation",
+  );
+  require(log.rootAt(seen.size).equals(seen.root), 2, "activate-checkpoint", "the activation's checkpoint is of another log");
+  return { commit, commitHash, seen, ...checkBeacon(receipt, commit, activate, log, config) };
+}
+
+function checkBeacon(receipt, commit, activate, log, config) {
+  if (commit.beacon === undefined) {
+    const without = activate.beacon_signature === undefined && activate.beacon_value === undefined;
+    require(without, 2, "beacon", "an activation with a beacon of a commit without");
+    return { beaconValue: Buffer.alloc(0), development: false, chainHash: "none" };
+  }
+  const { chain: chainHash, round } = commit.beacon;
+  const chain = log.entries
+    .slice(0, receipt.commit_index)
+    .find((entry) => entry.type === "beacon.chain" && entry.chain === chainHash);
+  require(chain !== undefined, 2, "beacon", "the chain is not in the log before the commit");
+  const id = chain.beacon_id === "default" ? Buffer.alloc(0) : ascii(chain.beacon_id);
+  const ownHash = sha256(
+    u32(chain.period_s), u64(chain.genesis_time), hex(chain.public_key), hex(chain.group_hash), id,
+  );
+  require(ownHash.equals(hex(chainHash, 32)), 2, "beacon", "the chain's hash is not that of its parameters");
+  require(chain.scheme === "bls-unchained-g1-rfc9380", 2, "beacon", `unknown scheme ${chain.scheme}`);
+  const ownId = chain.beacon_id === "sealdraw-development";
+  require(chain.development === ownId, 2, "beacon", "the chain is not marked as what its id says");
+  const existsAt = (BigInt(chain.genesis_time) + (BigInt(natural(round, 1)) - 1n) * BigInt(chain.period_s)) * MICROSECONDS;
+  const margin = BigInt(config.beacon_margin_s) * MICROSECONDS;
+  require(existsAt >= BigInt(commit.time_us) + margin, 2, "beacon", "the round was not in the future of the commit");
+  require(BigInt(commit.deadline_us) >= BigInt(commit.time_us) + DAY, 2, "beacon", "the deadline is too near");
+  const beaconValue = hex(activate.beacon_value, 32);
+  require(sha256(hex(activate.beacon_signature, 48)).equals(beaconValue), 2, "beacon", "B is not the signature's hash");
+  return { beaconValue, development: chain.development, chainHash };
+}
+
+// Step 3.
+function checkSlots({ receipt, drawn }, { commit }, directory) {
+  const { pool, slot } = drawn.binding;
+  const path = receipt.slot_path.map((text) => hex(text, 32));
+  require(slot + drawn.count <= commit.size, 3, "slot", "a slot outside the pool");
+  const leaves = drawn.kind === "ticket"
+    ? [readFileSync(join(directory, "leaves", `${pool}.bin`)).subarray(32 * slot, 32 * slot + 32)]
+    : drawn.secrets.map((secret, j) =>
+      leafHash(Buffer.concat([label("sealdraw/v1/slot"), lp(ascii(pool)), u64(slot + j), secret])));
+  const slotRoot = drawn.count === 1
+    ? rootFromInclusion(commit.size, slot, leaves[0], path)
+    : rootFromRange(commit.size, slot, leaves, path);
+  require(slotRoot.equals(hex(commit.slot_root, 32)), 3, "slot", "the slots do not lead to the committed root");
+}
+
+// Step 4. Returns the program's definition.
+function checkGame({ drawn }, { commit }, directory) {
+  const pool = parsePoolId(drawn.binding.pool);
+  const bytes = readFileSync(join(directory, "games", `${commit.game_digest}.json`));
+  require(sha256(bytes).equals(hex(commit.game_digest, 32)), 4, "game", "the definition is not that of the commit");
+  const game = parseCanonical(bytes);
+  require(game.game === pool.game && game.version === pool.version, 4, "game", "the definition is of another game");
+  require(Object.hasOwn(game.programs, pool.program), 4, "game", "the definition has no such program");
+  require(
+    drawn.binding.program === pool.program && commit.program === pool.program, 4, "program",
+    "the program is not that of the pool",
+  );
+  return game.programs[pool.program];
+}
+
+// Step 5. Returns what was not checked.
+function checkOutcome({ receipt, drawn }, { commitHash, beaconValue }, program) {
+  const { binding } = drawn;
+  const outcomes = drawn.secrets.map((secret, j) =>
+    deriveOutcome(
+      drawKey(secret, commitHash, binding.slot + j, beaconValue, binding.program, drawn.seed), program.steps,
+    ));
+  const expected = JSON.stringify(outcomes.flatMap(writeOutcome));
+  require(JSON.stringify(receipt.outcome) === expected, 5, "outcome", `the outcome is ${expected}`);
+  const paid = binding.stake_minor !== undefined && binding.bet !== undefined;
+  require(paid === (receipt.payouts_minor !== undefined), 5, "payout", "payouts belong to a stake and a bet");
+  if (!paid) return [];
+  if (!Object.hasOwn(MODELS, program.settlement.model)) return [`payout: model ${program.settlement.model} not implemented`];
+  const stake = BigInt(natural(binding.stake_minor));
+  const payouts = JSON.stringify(outcomes.map((outcome) => payout(program, binding.bet, outcome, stake).toString()));
+  require(JSON.stringify(receipt.payouts_minor) === payouts, 5, "payout", `the payouts are ${payouts}`);
+  return [];
+}
+
+// Step 6.
+function checkTicket({ receipt, drawn }) {
+  const { binding } = drawn;
+  require((binding.ticket === undefined) === (receipt.ticket === undefined), 6, "ticket", "a ticket record without use");
+  if (binding.ticket === undefined) return;
+  const ticket = parseRecord(receipt.ticket);
+  require(ticket.kind === "ticket", 6, "ticket", "the ticket is not a ticket");
+  require(ticket.bindingHash.equals(hex(binding.ticket, 32)), 6, "ticket", "another ticket than the draw names");
+  for (const field of ["pool", "slot", "caller", "program", "session", "session_seq"]) {
+    require(ticket.binding[field] === binding[field], 6, "ticket", `draw and ticket differ in ${field}`);
+  }
+  require(sha256(drawn.seed).equals(hex(ticket.binding.client_seed_hash, 32)), 6, "seed", "the seed is not the ticket's");
+}
+
+// Step 7.
+function checkOpening({ receipt, drawn, log }) {
+  const { opening } = receipt;
+  const groupRoot = rootFromInclusion(
+    natural(opening.size, 1), natural(opening.index), drawn.digest, opening.path.map((text) => hex(text, 32)),
+  );
+  const key = log.entries.find((entry) => entry.type === "key.receipt" && entry.key_id === opening.key_id);
+  require(key !== undefined, 7, "receipt-key", "no such receipt key in the log");
+  const publicKey = hex(key.public_key, 32);
+  require(sha256(publicKey).toString("hex").startsWith(key.key_id), 7, "receipt-key", "the key's id is not its own");
+  const message = Buffer.concat([label("sealdraw/v1/opening"), lp(ascii(receipt.origin)), groupRoot]);
+  require(ed25519Verifies(publicKey, message, hex(opening.signature, 64)), 7, "signature", "the opening is not signed");
+}
+
+// Step 8. Without a policy a claim of witnesses can be neither shown nor refuted here: it is reported.
+function checkProtection({ receipt, drawn }, { commit, seen, development }) {
+  const { binding } = drawn;
+  const assignment = binding.ticket === undefined ? "steerable" : "ticketed";
+  const foreseen = binding.ticket !== undefined ? "fresh-seed"
+    : binding.client_seed !== undefined ? "caller-seed" : "operator-foreseeable";
+  const contents = commit.beacon === undefined ? ["none"] : ["beacon-unwitnessed"];
+  if (commit.beacon !== undefined && seen.otherSignatures > 0) contents.push("beacon-witnessed");
+  const stated = receipt.protection;
+  require(
+    stated.assignment === assignment && stated.foreseen === foreseen && contents.includes(stated.content)
+    && stated.development_beacon === development,
+    8, "protection", `the labels follow as ${assignment}, ${foreseen}, ${contents.join(" or ")}, ${development}`,
+  );
+  return stated.content === "beacon-witnessed" ? ["the cosignatures of witnesses"] : [];
+}
+
+// The end of the merge delay; what fell due in an outage that the log admits is due that long after it (section 9).
+function dueTime(bindTime, log, config) {
+  const mergeDelay = BigInt(config.merge_delay_s) * MICROSECONDS;
+  let due = BigInt(bindTime) + mergeDelay;
+  let before;
+  let admitted = false;
+  for (const entry of log.entries) {
+    admitted ||= entry.type === "incident" && entry.kind === "outage";
+    if (entry.type !== "digest") continue;
+    const end = BigInt(entry.time_us);
+    if (admitted && before !== undefined && before <= due && due <= end) due = end + mergeDelay;
+    before = end;
+    admitted = false;
+  }
+  return due;
+}
+
+// Step 9. Returns the standing: included or pending.
+function checkDigest({ receipt, drawn, log, config }, directory) {
+  const due = dueTime(drawn.binding.bind_time, log, config);
+  const found = [];
+  for (const entry of log.entries.slice(receipt.activate_index + 1)) {
+    if (entry.type !== "digest" || !entry.ranges.some((range) => range.pool === drawn.binding.pool)) continue;
+    const bytes = readFileSync(join(directory, "digests", `${tilePath(natural(entry.seq))}.bin`));
+    const digests = [];
+    for (let at = 0; at < bytes.length; at += 32) digests.push(bytes.subarray(at, at + 32));
+    require(root(digests).equals(hex(entry.root, 32)), 9, "digest-file", "the digest's file is not that of its root");
+    if (digests.some((digest) => digest.equals(drawn.digest))) found.push(entry);
+  }
+  require(found.length <= 1, 9, "digest", "the record stands in several digests");
+  if (found.length === 1) {
+    require(BigInt(found[0].time_us) <= due, 9, "merge-delay", "the digest came later than promised");
+    return "included";
+  }
+  const newest = log.entries.findLast((entry) => entry.type === "digest");
+  require(newest === undefined || BigInt(newest.time_us) <= due, 9, "merge-delay", "the record is in no digest");
+  return "pending";
+}
+
+export function verifyReceipt(receiptBytes, directory, vkeyText) {
+  const vkey = inStep(1, () => parseVkey(vkeyText));
+  const context = inStep(1, () => parse(receiptBytes, directory, vkey));
+  const pool = inStep(2, () => checkPool(context, vkey));
+  inStep(3, () => checkSlots(context, pool, directory));
+  const program = inStep(4, () => checkGame(context, pool, directory));
+  const unchecked = inStep(5, () => checkOutcome(context, pool, program));
+  inStep(6, () => checkTicket(context));
+  inStep(7, () => checkOpening(context));
+  unchecked.push(...inStep(8, () => checkProtection(context, pool)));
+  const standing = inStep(9, () => checkDigest(context, directory));
+  if (pool.commit.beacon !== undefined) unchecked.push("the BLS signature of the beacon round");
+  const { protection } = context.receipt;
+  return { verified: true, standing, protection, beacon_chain: pool.chainHash, not_checked: unchecked };
+}
+
+function main(argv) {
+  const options = { "--log": undefined, "--key": undefined };
+  const files = [];
+  for (let i = 0; i < argv.length; i += 1) {
+    if (Object.hasOwn(options, argv[i])) options[argv[i]] = argv[(i += 1)];
+    else files.push(argv[i]);
+  }
+  if (files.length !== 1 || options["--log"] === undefined || options["--key"] === undefined) {
+    process.stderr.write("usage: verify_receipt.mjs RECEIPT --log DIR --key VKEY\n");
+    return 2;
+  }
+  const vkey = existsSync(options["--key"]) ? readFileSync(options["--key"], "utf8") : options["--key"];
+  try {
+    const verdict = verifyReceipt(readFileSync(files[0]), options["--log"], vkey);
+    process.stdout.write(`${JSON.stringify(verdict)}\n`);
+    for (const left of verdict.not_checked) process.stderr.write(`NOT CHECKED: ${left}\n`);
+    return 0;
+  } catch (error) {
+    if (!(error instanceof Refusal)) throw error;
+    process.stdout.write(
+      `${JSON.stringify({ verified: false, step: error.step, reason: error.reason, message: error.message })}\n`,
+    );
+    return 1;
+  }
+}
+
+process.exitCode = main(process.argv.slice(2));
