@@ -1,6 +1,5 @@
 """AuditService: what is public, or belongs to the caller, over gRPC. It opens nothing."""
 
-import base64
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -17,15 +16,15 @@ from anchor.proof import LogProof
 from anchor.reader import LogReader
 from anchor.source import DirectorySource
 from anchor.tile import number_path
-from rng_service.errors import InvalidArgument, NotFound, Unavailable
+from rng_service.errors import NotFound, Unavailable
 from rng_service.front.checks import Checks
 from rng_service.front.opening import stored_records
+from rng_service.front.paging import page_token, read_page
 from rng_service.ledger.engine import reading
 from rng_service.ledger.models import DigestRow, LogEntryRow, PoolRow
-from rng_service.ledger.reading import FENCE, find_request, read_group
+from rng_service.ledger.reading import find_request, read_group
 from rng_service.records.record import record_digest
 
-MAX_PAGE = 1_000
 MAX_WATCHERS = 16
 _WATCH_BATCH = 256
 _WATCH_INTERVAL_S = 0.2
@@ -53,7 +52,7 @@ class AuditService:
         checks.finish()
         with reading(self._ledger) as connection:
             known = find_request(connection, request_id, caller)
-            if known is None or known.method == FENCE:
+            if known is None or not known.has_records:
                 raise NotFound("request_id: no request of this caller has this id")
             group = read_group(connection, known.group_id)
             digest = None
@@ -94,6 +93,9 @@ class AuditService:
         _timeout_s: float,
     ) -> audit_pb2.GetPoolResponse:
         """Return a pool and the log entries that its receipts are verified with."""
+        checks = Checks()
+        checks.pool_id(request.pool_id)
+        checks.finish()
         with reading(self._ledger) as connection:
             row = connection.execute(select(PoolRow.__table__).where(PoolRow.pool_id == request.pool_id)).first()
         if row is None:
@@ -111,7 +113,7 @@ class AuditService:
         _timeout_s: float,
     ) -> audit_pb2.ListPoolsResponse:
         """List pools, newest first."""
-        size, before = _page(request.page_size, request.page_token, 2**62)
+        size, before = read_page(request.page_size, request.page_token, 2**62)
         query = select(PoolRow.__table__).where(PoolRow.id < before).order_by(PoolRow.id.desc()).limit(size + 1)
         if request.game:
             checks = Checks()
@@ -121,7 +123,7 @@ class AuditService:
             query = query.where(PoolRow.pool_id.like(f"%/{name}/%/%/%/%/%"))
         with reading(self._ledger) as connection:
             rows = connection.execute(query).all()
-        token = _token(rows[size - 1].id) if len(rows) > size else ""
+        token = page_token(rows[size - 1].id) if len(rows) > size else ""
         return audit_pb2.ListPoolsResponse(pools=[pool_message(row) for row in rows[:size]], next_page_token=token)
 
     def list_digests(
@@ -131,7 +133,7 @@ class AuditService:
         _timeout_s: float,
     ) -> audit_pb2.ListDigestsResponse:
         """List digests that have their place in the log, in order."""
-        size, after = _page(request.page_size, request.page_token, -1)
+        size, after = read_page(request.page_size, request.page_token, -1)
         query = (
             select(DigestRow.seq, DigestRow.entry, LogEntryRow.log_index)
             .join(LogEntryRow, LogEntryRow.id == DigestRow.log_entry_id)
@@ -141,7 +143,7 @@ class AuditService:
         )
         with reading(self._ledger) as connection:
             rows = connection.execute(query).all()
-        token = _token(rows[size - 1].seq) if len(rows) > size else ""
+        token = page_token(rows[size - 1].seq) if len(rows) > size else ""
         digests = [audit_pb2.Digest(sequence=row.seq, log_index=row.log_index, entry=row.entry) for row in rows[:size]]
         return audit_pb2.ListDigestsResponse(digests=digests, next_page_token=token)
 
@@ -192,18 +194,3 @@ def pool_message(row: object) -> types_pb2.Pool:
         if value is not None:
             setattr(pool, name, value)
     return pool
-
-
-def _page(size: int, token: str, start: int) -> tuple[int, int]:
-    if not 0 <= size <= MAX_PAGE:
-        raise InvalidArgument(("page_size", f"expected 0 to {MAX_PAGE}"))
-    if not token:
-        return size or 100, start
-    try:
-        return size or 100, int(base64.urlsafe_b64decode(token.encode("ascii")[:64]).decode("ascii"))
-    except ValueError:
-        raise InvalidArgument(("page_token", "not a token of an earlier answer")) from None
-
-
-def _token(position: int) -> str:
-    return base64.urlsafe_b64encode(str(position).encode("ascii")).decode("ascii")

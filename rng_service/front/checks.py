@@ -8,7 +8,7 @@ from sealdraw.v1 import types_pb2
 
 from anchor.errors import MalformedError
 from rng_service.errors import InvalidArgument
-from rng_service.names import check_currency, check_name, check_reason, check_session
+from rng_service.names import check_currency, check_name, check_reason, check_session, parse_pool_id
 from rng_service.request_id import parse_request_id
 
 MAX_TAG = 128
@@ -68,6 +68,10 @@ class Checks:
     def name(self, field: str, text: str) -> str:
         """Return a game, program or caller name."""
         return self._value(field, check_name, text, "")
+
+    def pool_id(self, text: str) -> str:
+        """Return a pool's name."""
+        return self._value("pool_id", lambda name: str(parse_pool_id(name)), text, "")
 
     def session(self, text: str) -> str:
         """Return a session, which may be absent."""

@@ -202,8 +202,8 @@ class DrawService:
         return [record for record in self._records(known) if record.bound.kind == "draw"]
 
     def _read_back(self, known: KnownRequest) -> draw_pb2.GetReceiptResponse:
-        if known.method == FENCE:
-            raise NotFound("request_id: this id was fenced and has no receipt")
+        if not known.has_records:
+            raise NotFound("request_id: nothing was bound under this id, it has no receipt")
         response = draw_pb2.GetReceiptResponse()
         for opened in self._records(known):
             if opened.bound.kind == "draw":

@@ -1,22 +1,26 @@
 """OperatorService: changes of what the service does. Each is a transaction here and an entry in the log."""
 
+import threading
 import time
 from collections.abc import Callable
 from hashlib import sha256
 
 from sealdraw.v1 import operator_pb2
 from sealdraw.vault.v1 import vault_pb2
-from sqlalchemy import Connection, Engine, func, select
+from sqlalchemy import Connection, Engine, func, insert, select
 
 from rng_service.config import Config
-from rng_service.errors import InvalidArgument, NotFound, Unavailable
+from rng_service.errors import FailedPrecondition, NotFound, Unavailable
 from rng_service.front.audit_service import pool_message
 from rng_service.front.catalog import Catalog
 from rng_service.front.checks import CLASSES, Checks
+from rng_service.front.paging import page_token, read_page
 from rng_service.ledger.engine import reading, writing
-from rng_service.ledger.models import DigestRow, GameRow, GroupRow, LogEntryRow, PoolRow, StreamRow
+from rng_service.ledger.models import DigestRow, GameRow, GroupRow, LogEntryRow, MetaRow, PoolRow, StreamRow
+from rng_service.ledger.reading import find_request
 from rng_service.ledger.registry import register_game
 from rng_service.ledger.statements import execute
+from rng_service.names import request_hash
 from rng_service.sequencer.requests import request_quarantine, retire_game
 from rng_service.vault.client import VaultClient
 from rng_service.vault.errors import VaultError
@@ -27,6 +31,8 @@ _KEYS = {
     operator_pb2.KEY_DRBG: vault_pb2.KEY_KIND_DRBG,
     operator_pb2.KEY_RECEIPT: vault_pb2.KEY_KIND_RECEIPT,
 }
+_ROTATE = "RotateKeys"
+_MAX_VERSION = 2**31 - 1
 
 
 class OperatorService:
@@ -45,6 +51,7 @@ class OperatorService:
         self._vault = vault
         self._config = config
         self._draining = draining
+        self._rotating = threading.Lock()
 
     def register_game(
         self,
@@ -78,15 +85,11 @@ class OperatorService:
         _timeout_s: float,
     ) -> operator_pb2.ListGamesResponse:
         """List the registered game versions."""
-        if not 0 <= request.page_size <= 1_000:
-            raise InvalidArgument(("page_size", "expected 0 to 1000"))
-        if request.page_token and not request.page_token.isdecimal():
-            raise InvalidArgument(("page_token", "not a token of an earlier answer"))
-        size = request.page_size or 100
+        size, after = read_page(request.page_size, request.page_token, 0)
         query = select(GameRow.id, GameRow.name, GameRow.version).order_by(GameRow.id).limit(size + 1)
         with reading(self._ledger) as connection:
-            rows = connection.execute(query.where(GameRow.id > int(request.page_token or 0))).all()
-        token = str(rows[size - 1].id) if len(rows) > size else ""
+            rows = connection.execute(query.where(GameRow.id > after)).all()
+        token = page_token(rows[size - 1].id) if len(rows) > size else ""
         games = [self._game(row.name, row.version) for row in rows[:size]]
         return operator_pb2.ListGamesResponse(games=games, next_page_token=token)
 
@@ -97,6 +100,7 @@ class OperatorService:
         _timeout_s: float,
     ) -> operator_pb2.GetGameResponse:
         """Return one game definition."""
+        _check_game(request.name)
         game = self._game(request.name, request.version)
         with reading(self._ledger) as connection:
             definition = connection.execute(
@@ -111,6 +115,7 @@ class OperatorService:
         _timeout_s: float,
     ) -> operator_pb2.RetireGameResponse:
         """End a game version; its remaining slots will be voided and opened."""
+        _check_game(request.name)
         self._game(request.name, request.version)
         with writing(self._ledger) as connection:
             retire_game(connection, request.name, request.version, now_us=_now_us())
@@ -125,6 +130,7 @@ class OperatorService:
     ) -> operator_pb2.QuarantinePoolResponse:
         """Take a pool out of use for ever."""
         checks = Checks()
+        checks.pool_id(request.pool_id)
         reason = checks.reason(request.reason)
         checks.finish()
         with writing(self._ledger) as connection:
@@ -142,32 +148,53 @@ class OperatorService:
         """Rotate keys, once for each request id."""
         checks = Checks()
         request_id = checks.request_id(request.request_id)
-        if not request.keys or any(key not in _KEYS for key in request.keys):
-            checks.refuse("keys", "expected KEY_KEY_ENCRYPTION, KEY_DRBG or KEY_RECEIPT, at least one")
+        keys = list(request.keys)
+        if not keys or len(set(keys)) < len(keys) or any(key not in _KEYS for key in keys):
+            checks.refuse("keys", "expected KEY_KEY_ENCRYPTION, KEY_DRBG or KEY_RECEIPT, each at most once")
         checks.finish()
-        payload = sha256(b"".join(key.to_bytes(4, "big") for key in request.keys)).digest()
+        try:
+            # One rotation at a time, so that a repeat that comes meanwhile sees the epochs that the first one reached.
+            with self._rotating:
+                epochs = self._epochs()
+                goals = self._rotation_goals(request_id, caller, {key: epochs[key] + 1 for key in keys})
+                # A crash right here, or a vault that goes away, leaves a goal that the repeated request still reaches.
+                for key in keys:
+                    if epochs[key] < goals[key]:
+                        self._vault.rotate_key(_KEYS[key])
+                epochs = self._epochs()
+        except VaultError:
+            raise Unavailable("VAULT_UNAVAILABLE", "the vault does not answer; repeat the request") from None
+        return operator_pb2.RotateKeysResponse(epochs=[epochs[key] for key in keys])
+
+    def _epochs(self) -> dict[int, int]:
+        state = self._vault.get_state()
+        return {
+            operator_pb2.KEY_KEY_ENCRYPTION: state.kek_epoch,
+            operator_pb2.KEY_DRBG: state.drbg_epoch,
+            operator_pb2.KEY_RECEIPT: max(key.epoch for key in state.receipt_keys),
+        }
+
+    def _rotation_goals(self, request_id: bytes, caller: str, goals: dict[int, int]) -> dict[int, int]:
+        """Keep what a rotation is to reach, or return what its first request kept; refuses an id used otherwise."""
+        payload = sha256(b"".join(key.to_bytes(4, "big") for key in goals)).digest()
+        # A rotation has no records; what it is to reach stands with the facts of the ledger, under its request.
+        name = f"rotation/{request_hash(caller, request_id)[:16].hex()}"
         with writing(self._ledger) as connection:
             first = execute(
                 connection,
                 "INSERT INTO requests (request_id, caller, payload, method, first_record) VALUES (?, ?, ?, ?, 0) "
                 "ON CONFLICT DO NOTHING",
-                (request_id, caller, payload, "RotateKeys"),
+                (request_id, caller, payload, _ROTATE),
             )
-        try:
             if first.rowcount == 1:
-                for key in request.keys:
-                    self._vault.rotate_key(_KEYS[key])
-            state = self._vault.get_state()
-        except VaultError:
-            raise Unavailable(
-                "VAULT_UNAVAILABLE", "the vault does not answer; look at GetStatus, then try again"
-            ) from None
-        epochs = {
-            operator_pb2.KEY_KEY_ENCRYPTION: state.kek_epoch,
-            operator_pb2.KEY_DRBG: state.drbg_epoch,
-            operator_pb2.KEY_RECEIPT: max(key.epoch for key in state.receipt_keys),
-        }
-        return operator_pb2.RotateKeysResponse(epochs=[epochs[key] for key in request.keys])
+                value = ",".join(f"{key}:{goal}" for key, goal in goals.items())
+                connection.execute(insert(MetaRow).values(key=name, value=value))
+                return goals
+            known = find_request(connection, request_id, caller)
+            if known is None or known.method != _ROTATE or known.payload != payload:
+                raise FailedPrecondition("REQUEST_ID_REUSED", "this request_id was used for another request")
+            kept = connection.execute(select(MetaRow.value).where(MetaRow.key == name)).scalar_one()
+        return {int(key): int(goal) for key, _, goal in (item.partition(":") for item in kept.split(","))}
 
     def get_status(
         self,
@@ -209,12 +236,14 @@ class OperatorService:
 
     def _game(self, name: str, version: int) -> operator_pb2.Game:
         query = select(GameRow.id, GameRow.version, GameRow.digest, GameRow.retired_us).where(GameRow.name == name)
+        if version > _MAX_VERSION:
+            raise NotFound(f"game {name!r} has no version {version}")
         if version:
             query = query.where(GameRow.version == version)
         with reading(self._ledger) as connection:
             row = connection.execute(query.order_by(GameRow.version.desc()).limit(1)).first()
             if row is None:
-                raise NotFound(f"game {name[:32]!r} has no version {version or '(any)'}")
+                raise NotFound(f"game {name!r} has no version {version or '(any)'}")
             programs = connection.execute(
                 select(StreamRow.program).where(StreamRow.game_id == row.id).distinct().order_by(StreamRow.program),
             ).scalars()
@@ -225,6 +254,12 @@ class OperatorService:
                 programs=list(programs),
                 retired=row.retired_us is not None,
             )
+
+
+def _check_game(name: str) -> None:
+    checks = Checks()
+    checks.name("name", name)
+    checks.finish()
 
 
 def _pool(connection: Connection, pool_id: str) -> object:

@@ -26,6 +26,11 @@ class KnownRequest:
         """The commit group that the request was bound in."""
         return self.first_record >> POSITION_BITS
 
+    @property
+    def has_records(self) -> bool:
+        """Whether anything was bound: fences and operators' calls hold an id and no records."""
+        return self.first_record > 0
+
     def owns(self, record: BoundRecord) -> bool:
         """Return whether a record of the group belongs to this request."""
         return self.first_record <= record.id < self.first_record + MAX_RECORDS_PER_REQUEST
