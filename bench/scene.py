@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import grpc
 from sealdraw.v1 import draw_pb2, operator_pb2, operator_pb2_grpc
@@ -29,8 +30,12 @@ def free_port() -> int:
         return port
 
 
-def pinned(cores: set[int] | None) -> object:
-    return (lambda: os.sched_setaffinity(0, cores)) if cores else None
+def spawn(command: list[str], cores: set[int] | None, **options: Any) -> subprocess.Popen[Any]:
+    """Start a process on ``cores``; it has no threads yet when it is moved, so all of them stay there."""
+    process = subprocess.Popen(command, **options)
+    if cores:
+        os.sched_setaffinity(process.pid, cores)
+    return process
 
 
 class Scene:
@@ -39,7 +44,7 @@ class Scene:
     def __init__(self, directory: Path, *, hot: set[int] | None, cold: set[int] | None, pool_size: int) -> None:
         self.directory = directory
         self.port = free_port()
-        self._processes: dict[str, subprocess.Popen[str]] = {}
+        self._processes: dict[str, subprocess.Popen[Any]] = {}
         self._hot, self._cold = hot, cold
         run = [sys.executable, "-m", "rng_service.cli.main"]
         target = directory / "service"
@@ -64,13 +69,8 @@ class Scene:
 
     def start(self, name: str, cores: set[int] | None, *arguments: str) -> None:
         log = (self.directory / f"{name}.log").open("a")
-        self._processes[name] = subprocess.Popen(
-            [sys.executable, "-m", f"rng_service.{name}.process", *arguments],
-            preexec_fn=pinned(cores),  # type: ignore[arg-type]
-            stdout=log,
-            stderr=log,
-            text=True,
-        )
+        command = [sys.executable, "-m", f"rng_service.{name}.process", *arguments]
+        self._processes[name] = spawn(command, cores, stdout=log, stderr=log)
 
     def pid(self, name: str) -> int:
         return self._processes[name].pid

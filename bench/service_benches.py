@@ -2,7 +2,6 @@
 
 import os
 import statistics
-import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -12,7 +11,7 @@ from typing import Any
 
 import grpc
 from http2_load import Result, run
-from scene import Scene, batch_bodies, draw_bodies, free_port, pinned, scene
+from scene import Scene, batch_bodies, draw_bodies, free_port, scene, spawn
 from sealdraw.v1 import draw_pb2, draw_pb2_grpc
 
 DRAW = "/sealdraw.v1.DrawService/Draw"
@@ -24,7 +23,7 @@ EMPTY = "/bench.Empty/Call"
 def empty_server(cores: set[int] | None, response_size: int, threads: int) -> Iterator[int]:
     port = free_port()
     command = [sys.executable, str(Path(__file__).with_name("empty_server.py")), str(port), str(threads)]
-    process = subprocess.Popen([*command, str(response_size)], preexec_fn=pinned(cores))  # type: ignore[arg-type]
+    process = spawn([*command, str(response_size)], cores)
     try:
         with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
             grpc.channel_ready_future(channel).result(30)
@@ -62,8 +61,12 @@ def _compare(service: Scene, hot: set[int], calls: int, runs: int) -> dict[str, 
         latencies = []
         for _ in range(runs):
             paced = run(service.port, DRAW, iter(draw_bodies(calls // 2)), in_flight=256, rate=rate)
-            empty = run(empty_port, EMPTY, iter([b"y" * request_size] * (calls // 2)), in_flight=256, rate=half_empty_rate)
-            latencies.append({"draw_p99_ms": paced.percentile(0.99) * 1e3, "empty_p99_ms": empty.percentile(0.99) * 1e3})
+            empty = run(
+                empty_port, EMPTY, iter([b"y" * request_size] * (calls // 2)), in_flight=256, rate=half_empty_rate
+            )
+            latencies.append(
+                {"draw_p99_ms": paced.percentile(0.99) * 1e3, "empty_p99_ms": empty.percentile(0.99) * 1e3}
+            )
     return {
         "ratio": statistics.median(row["ratio"] for row in rows),
         "runs": rows,
@@ -125,3 +128,52 @@ def _resident(pid: int) -> int:
         if line.startswith("VmRSS:"):
             return int(line.split()[1]) * 1024
     raise SystemExit(f"process {pid} has no memory figures")
+
+
+def verify_records(*, draws: int = 30_000, runs: int = 3) -> dict[str, dict[str, Any]]:
+    """Verification a second and core: an export of receipts, and the log behind it, of a service that really ran."""
+    from sqlalchemy import text
+
+    from anchor.note import VerifierKey
+    from anchor.source import DirectorySource
+    from rng_service.ledger.engine import open_engine, reading, sqlite_url
+    from rng_service.ledger.exporting import digest_range, export_digests
+    from rng_service.verify.export import verify_export
+    from rng_service.verify.log import verify_log
+
+    with scene(pin=False) as service:
+        run(service.port, DRAW, iter(draw_bodies(draws)), in_flight=128)
+        service_dir = service.config.parent
+        ledger = open_engine(sqlite_url(service_dir / "ledger.db"))
+        for _ in range(300):
+            with reading(ledger) as connection:
+                left = connection.execute(
+                    text("SELECT count(*) FROM commit_groups WHERE digest_seq IS NULL"),
+                ).scalar_one()
+            if not left:
+                break
+            time.sleep(0.1)
+        time.sleep(3.0)
+        first, last = digest_range(ledger)
+        path = service.directory / "export.jsonl"
+        with path.open("wb") as file:
+            export_digests(ledger, file, origin="bench.example/test", first=first, last=last)
+        key = VerifierKey.parse((service_dir / "public" / "keys" / "log.vkey").read_text().strip())
+        source = DirectorySource(service_dir / "public")
+        receipts, digests = [], []
+        for _ in range(runs):
+            started = time.process_time()
+            verify_export(path, source, key)
+            receipts.append(round(draws / (time.process_time() - started)))
+            started = time.process_time()
+            verify_log(source, key)
+            digests.append(round(draws / (time.process_time() - started)))
+        ledger.dispose()
+    return {
+        "verify_receipts": {"per_second": max(receipts), "runs": receipts, "baseline": "30,000 a second and core"},
+        "verify_digests": {
+            "per_second": max(digests),
+            "runs": digests,
+            "baseline": "records covered a second and core",
+        },
+    }

@@ -5,6 +5,7 @@ from typing import Final
 import click
 
 from rng_service.cli.anchor import anchor
+from rng_service.cli.bench import bench
 from rng_service.cli.caller import caller
 from rng_service.cli.demo import demo
 from rng_service.cli.doctor import doctor
@@ -37,4 +38,5 @@ COMMANDS: Final[tuple[click.Command, ...]] = (
     pool,
     keys,
     caller,
+    bench,
 )

@@ -90,7 +90,11 @@ def sqlite_url(path: Path) -> str:
 @contextmanager
 def reading(engine: Engine) -> Iterator[Connection]:
     """Give a connection with one consistent snapshot and no write lock."""
-    with engine.connect().execution_options(sealdraw_begin="DEFERRED") as connection, connection.begin():
+    options: dict[str, str] = {"sealdraw_begin": "DEFERRED"}
+    if engine.dialect.name == "postgresql":
+        # Its default shows each statement what committed meanwhile: two reads could contradict each other.
+        options["isolation_level"] = "REPEATABLE READ"
+    with engine.connect().execution_options(**options) as connection, connection.begin():
         yield connection
 
 
