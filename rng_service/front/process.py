@@ -33,7 +33,7 @@ from rng_service.ledger.bind import BindRules
 from rng_service.ledger.engine import open_engine
 from rng_service.sequencer.faults import OnStep, fault_point, no_step
 from rng_service.vault.client import VaultClient
-from rng_service.vault.errors import VaultError
+from rng_service.vault.errors import VaultError, VaultUnavailableError
 
 _log = logging.getLogger(__name__)
 
@@ -226,7 +226,11 @@ def _services(
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the front until SIGTERM; 0 after a drain, 2 for a bad configuration, 3 when it refuses to start."""
+    """Run the front until SIGTERM.
+
+    0 after a drain, 1 when the vault cannot be reached (a restart may help), 2 for a bad configuration, 3 when it
+    refuses to start (a restart will not help).
+    """
     parser = argparse.ArgumentParser(prog="sealdraw-front", description=__doc__)
     parser.add_argument("--config", type=Path, required=True)
     parser.add_argument("--share-port", action="store_true", help="several fronts listen on one port")
@@ -242,6 +246,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ConfigError as error:
         print(f"sealdraw front: {error}", file=sys.stderr)  # noqa: T201 - the one line that says why
         return 2
+    except VaultUnavailableError as error:
+        print(f"sealdraw front: {error}", file=sys.stderr)  # noqa: T201 - the one line that says why
+        return 1
     except (StartRefused, LedgerError, VaultError, AnchorError) as error:
         print(f"sealdraw front: {error}", file=sys.stderr)  # noqa: T201 - the one line that says why
         return 3
