@@ -24,6 +24,7 @@ from rng_service.pools.slots import SECRET_BYTES
 from rng_service.public_files import voids_path
 from rng_service.sequencer.context import Context, LedgerRow, get_meta, move_pool, pools_in, set_meta
 from rng_service.sequencer.groups import records_of_group
+from rng_service.sequencer.keys import announce_receipt_keys
 
 __all__ = ["Census", "close_pools", "erase_pools", "opened_voids"]
 
@@ -61,6 +62,7 @@ def erase_pools(context: Context, published_size: int) -> int:
         answer = context.vault.erase_pool(pool.pool_id)
         # A crash right here leaves a destroyed key that the log does not know of: the vault says it again.
         context.on_step("erase.vault")
+        announce_receipt_keys(context, {answer.key_id})
         with context.writing() as connection:
             if move_pool(connection, pool.id, Event.KEY_DESTROYED):
                 append_entry(

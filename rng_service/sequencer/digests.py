@@ -41,6 +41,7 @@ from rng_service.sequencer.groups import (
     unclaimed_groups,
 )
 from rng_service.sequencer.journal_marks import journal_mark
+from rng_service.sequencer.keys import announce_receipt_keys
 from rng_service.sequencer.opening import OpenedGroup, OpenedRecord, OpeningRefusedError, open_group
 from rng_service.sequencer.refusals import record_refusal
 from rng_service.sequencer.selection import select_groups
@@ -95,6 +96,8 @@ class DigestMaker:
             waiting = [item for item in unclaimed_groups(connection, limit=_MAX_GROUPS) if item[0] not in self._refused]
         elapsed_us = None if head.time_us is None else now_us - head.time_us
         due = force or elapsed_us is None or elapsed_us >= context.config.log.digest_interval_ms * 1_000
+        if waiting and due:
+            announce_receipt_keys(context, {key_id for _, key_id in waiting})
         opened, reached = self._open(context, waiting) if waiting and due else ([], {})
         if not opened:
             # Also while everything that waits is held up by something that the vault refused.

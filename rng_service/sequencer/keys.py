@@ -1,6 +1,6 @@
 """Keys: what the vault rotated is announced in the log, whoever asked for it; what is due is rotated."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from sealdraw.vault.v1 import vault_pb2
 from sqlalchemy import Connection, select
@@ -12,7 +12,7 @@ from rng_service.ledger.sequencing import append_entry
 from rng_service.log_entries import KeyRotation, ReceiptKey
 from rng_service.sequencer.context import Context, set_meta
 
-__all__ = ["announcements", "due_rotations", "refresh_keys"]
+__all__ = ["announce_receipt_keys", "announcements", "due_rotations", "refresh_keys"]
 
 _DAY_US = 86_400_000_000
 # Facts of the ledger that say what was announced; the log itself is too long to be searched for it.
@@ -40,6 +40,14 @@ def refresh_keys(context: Context) -> None:
             for mark, entry in missing.items():
                 set_meta(connection, mark, str(entry.epoch))
                 append_entry(connection, entry)
+
+
+def announce_receipt_keys(context: Context, key_ids: Collection[str]) -> None:
+    """Queue the announcements of keys that were rotated a moment ago, so that they stand before what they sign."""
+    with context.reading() as connection:
+        announced = _announced(connection)
+    if any(f"{_MARK}receipt/{key_id}" not in announced for key_id in key_ids):
+        refresh_keys(context)
 
 
 def due_rotations(

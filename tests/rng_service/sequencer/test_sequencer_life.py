@@ -207,3 +207,23 @@ def test_a_group_that_was_signed_before_a_rotation_keeps_its_signature(make_worl
     assert len(group.signature) == 64
     assert len(group.secrets) == 64
     world.verify()
+
+
+def test_a_key_that_was_rotated_a_moment_ago_is_announced_before_what_it_signs(make_world):
+    world = make_world(size=16)
+    world.register()
+    world.start()
+    world.steps(2)
+    # Keys were looked at just now and would not be again for ten seconds.
+    world.vault.rotate_key(3)
+    world.binder().draws(4, count=4)
+    for _ in range(4):
+        world.steps()
+        world.verify()
+    assert states(world)["erased"] == 1
+    with reading(world.engine) as connection:
+        log = connection.scalars(select(LogEntryRow.type).order_by(LogEntryRow.log_index)).all()
+    newest = max(place for place, kind in enumerate(log) if kind == "key.receipt")
+    assert log.count("key.receipt") == 2
+    assert newest < max(place for place, kind in enumerate(log) if kind == "digest")
+    assert newest < log.index("pool.erase")
