@@ -17,6 +17,7 @@ RUN python3 -m venv /opt/sealdraw \
 COPY anchor anchor
 COPY rng_service rng_service
 COPY stats_tests stats_tests
+COPY games games
 RUN /opt/sealdraw/bin/python -m pip install --no-cache-dir --disable-pip-version-check --no-deps --no-build-isolation . \
  && /opt/sealdraw/bin/python -m pip uninstall -y hatchling pip
 
