@@ -1,5 +1,6 @@
 """Who is calling: a registered name proven by a client certificate, or, in development on loopback, a name as given."""
 
+import time
 from hashlib import sha256
 from threading import Lock
 
@@ -28,13 +29,14 @@ def certificate_digest(pem: bytes) -> bytes:
 
 
 class Callers:
-    """Finds the caller of a request and checks its role; certificates are looked up once each."""
+    """Finds the caller of a request and checks its role; a certificate is looked up again every ``lifetime_s``."""
 
-    def __init__(self, engine: Engine, *, insecure: bool) -> None:
+    def __init__(self, engine: Engine, *, insecure: bool, lifetime_s: float = 10.0) -> None:
         """``insecure`` is only given on loopback in a development environment; the server checks that."""
+        self._lifetime_s = lifetime_s
         self._engine = engine
         self._insecure = insecure
-        self._known: dict[bytes, tuple[str, str]] = {}
+        self._known: dict[bytes, tuple[float, str, str]] = {}
         self._lock = Lock()
 
     def identify(self, context: grpc.ServicerContext, roles: frozenset[str]) -> str:
@@ -65,14 +67,15 @@ class Callers:
             raise PermissionDenied("the client certificate cannot be read") from None
         with self._lock:
             found = self._known.get(digest)
-        if found is None:
+        # A caller that is struck from the register must not live on in a front that remembers it.
+        if found is None or found[0] <= time.monotonic():
             with reading(self._engine) as connection:
                 row = connection.execute(
                     select(CallerRow.name, CallerRow.role).where(CallerRow.certificate_digest == digest),
                 ).first()
             if row is None:
                 raise PermissionDenied("the client certificate belongs to no registered caller")
-            found = row.name, row.role
+            found = time.monotonic() + self._lifetime_s, row.name, row.role
             with self._lock:
                 self._known[digest] = found
-        return found
+        return found[1], found[2]

@@ -5,6 +5,7 @@ A pool's ``next_slot`` is owned by the thread that binds; everything else here i
 by replacing whole tuples, and read without locks.
 """
 
+import logging
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,7 +16,7 @@ from threading import Lock
 from sqlalchemy import Connection, Engine, select
 
 from anchor import canonical
-from anchor.errors import VerificationError
+from anchor.errors import AnchorError, VerificationError
 from anchor.merkle import packed_levels
 from anchor.range_path import range_path
 from rng_service.errors import FailedPrecondition, InvalidArgument, LedgerError, NotFound
@@ -25,6 +26,8 @@ from rng_service.ledger.engine import reading
 from rng_service.ledger.models import GameRow, LogEntryRow, PoolRow, StreamRow
 from rng_service.outcome import DrawKeyDeriver, Program
 from rng_service.records.protection import Protection, protection_of
+
+_log = logging.getLogger(__name__)
 
 _KEPT_BETS = 4_096
 _KEPT_POOLS = 64
@@ -185,8 +188,16 @@ class Catalog:
             by_id[key] = stream
         self._by_id, self._streams, self._newest = by_id, by_key, newest
         lanes: dict[int, list[list[Pool]]] = {key: [[] for _ in range(s.lanes)] for key, s in by_id.items()}
+        blocked: set[tuple[int, int]] = set()
         for row in active:
-            lanes[row.stream_id][row.lane].append(self._pool(row.id))
+            if (row.stream_id, row.lane) in blocked:
+                continue
+            try:
+                lanes[row.stream_id][row.lane].append(self._pool(row.id))
+            except (AnchorError, LedgerError, OSError) as error:
+                # Pools are used in number order, so what stands behind this one waits with it; other lanes go on.
+                _log.warning("a pool cannot be loaded and is not drawn from: %s: %s", type(error).__name__, error)
+                blocked.add((row.stream_id, row.lane))
         for key, stream in by_id.items():
             # One assignment: a reader sees the old queues or the new ones.
             stream.active = tuple(tuple(pools) for pools in lanes[key])

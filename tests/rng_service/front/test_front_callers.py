@@ -1,6 +1,7 @@
 """Who may call what: registered client certificates over mTLS, and nothing else."""
 
 import datetime as dt
+import time
 from types import SimpleNamespace
 
 import grpc
@@ -149,6 +150,16 @@ def test_a_server_of_another_authority_is_not_believed(running, authority):
     trusting = grpc.ssl_channel_credentials(Authority("other").pem, caller.key, caller.pem)
     with connected(running.port, trusting) as client:
         assert code(client.draws.Draw, running.world.draw_request()) == "UNAVAILABLE"
+
+
+def test_a_caller_that_is_struck_from_the_register_is_refused_before_long(running, authority, monkeypatch):
+    with connected(running.port, credentials(authority, running.callers["game-server"])) as client:
+        assert code(client.draws.Draw, running.world.draw_request()) == "OK"
+        with writing(running.world.ledger) as connection:
+            connection.exec_driver_sql("DELETE FROM callers WHERE role = 'game-server'")
+        later = time.monotonic() + 11
+        monkeypatch.setattr("rng_service.front.callers.time", SimpleNamespace(monotonic=lambda: later))
+        assert code(client.draws.Draw, running.world.draw_request()) == "PERMISSION_DENIED"
 
 
 def test_a_certificate_digest_is_of_the_der_bytes_and_not_of_the_text(authority):

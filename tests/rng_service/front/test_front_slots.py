@@ -158,6 +158,27 @@ def test_more_pools_than_a_front_keeps_in_memory_are_all_drawn_from(tmp_path):
     world.close()
 
 
+def test_a_pool_whose_leaves_are_damaged_holds_up_its_own_lane_and_no_other(tmp_path):
+    world = FrontWorld(tmp_path, lanes=2)
+    first, second = world.add_pool(1, 0), world.add_pool(4, 1)
+    damaged = [world.add_pool(4, 0), world.add_pool(4, 0)]
+    leaves = tmp_path / "public" / "leaves" / f"{damaged[0]}.bin"
+    good = leaves.read_bytes()
+    leaves.write_bytes(bytes(32) + good[32:])
+    # A front that starts now finds one pool that it cannot believe.
+    service = world.another_front()
+    sessions = {lane_of("server", f"s-{number}", 2): f"s-{number}" for number in range(20)}
+    found = [service.draw(world.draw_request(session=sessions[lane]), "server", 5).receipt for lane in (0, 1)]
+    assert [receipt.pool_id for receipt in found] == [first, second]
+    with pytest.raises(Unavailable):
+        service.draw(world.draw_request(session=sessions[0]), "server", 5)
+    assert service.draw(world.draw_request(session=sessions[1]), "server", 5).receipt.slot == 1
+    leaves.write_bytes(good)
+    world.refresh()
+    assert service.draw(world.draw_request(session=sessions[0]), "server", 5).receipt.pool_id == damaged[0]
+    world.close()
+
+
 ARRIVALS = st.lists(st.sampled_from(["draw", "batch", "reserve", "pipelined"]), min_size=1, max_size=8)
 
 
