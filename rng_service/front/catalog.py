@@ -25,7 +25,6 @@ from rng_service.games import Bet, BetError, GameDefinition, parse_bet, parse_ga
 from rng_service.ledger.engine import reading
 from rng_service.ledger.models import GameRow, LogEntryRow, PoolRow, StreamRow
 from rng_service.outcome import DrawKeyDeriver, Program
-from rng_service.records.protection import Protection, protection_of
 
 _log = logging.getLogger(__name__)
 
@@ -83,16 +82,6 @@ class Pool:
                 path.append(data[start : start + 32])
             slot >>= 1
         return path
-
-    def protection(self, *, ticketed: bool, seeded: bool) -> Protection:
-        """Return the labels of a draw from this pool."""
-        return protection_of(
-            beacon=self.beacon,
-            witnessed=False,
-            development=self.development,
-            ticketed=ticketed,
-            seeded=seeded,
-        )
 
 
 @dataclass(slots=True)

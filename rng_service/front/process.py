@@ -32,6 +32,7 @@ from rng_service.front.server import MAX_DEFINITION_BYTES, FrontServer, Gate, gr
 from rng_service.ledger.bind import BindRules
 from rng_service.ledger.engine import open_engine
 from rng_service.sequencer.faults import OnStep, fault_point, no_step
+from rng_service.sequencer.inspection import inspect_openings, refusal
 from rng_service.vault.client import VaultClient
 from rng_service.vault.errors import VaultError, VaultUnavailableError
 
@@ -56,6 +57,10 @@ class Front:
         state = self._vault.get_state()
         if state.origin != config.service.origin:
             raise StartRefused(f"the vault belongs to {state.origin}, the configuration says {config.service.origin}")
+        # A front that drew from an older copy of the ledger would ask for slots that are bound already.
+        findings = inspect_openings(self._ledger, self._vault)
+        if findings:
+            raise StartRefused(refusal(findings))
         self._catalog = Catalog(self._ledger, config.public_dir, config.service.environment)
         self._catalog.refresh()
         rules = BindRules(

@@ -1,6 +1,7 @@
 """From opened records to receipts of the API: outcomes, payouts, proofs and labels."""
 
 from collections.abc import Sequence
+from functools import cache
 
 from sealdraw.v1 import draw_pb2, types_pb2
 
@@ -8,6 +9,7 @@ from anchor import canonical
 from rng_service.front.catalog import Catalog, Pool
 from rng_service.front.opening import OpenedRecord
 from rng_service.games import Bet
+from rng_service.records.protection import protection_of
 from rng_service.records.record import binding_hash, ticket_record
 from rng_service.vault.binding import read_binding
 
@@ -96,7 +98,6 @@ def _receipt(
     seeded: bool,
 ) -> types_pb2.Receipt:
     bound = opened.bound
-    labels = pool.protection(ticketed=ticketed, seeded=seeded)
     return types_pb2.Receipt(
         pool_id=bound.pool_id,
         slot=bound.slot,
@@ -106,15 +107,28 @@ def _receipt(
         payouts_minor=payouts_minor,
         slot_path=pool.slot_path(bound.slot, bound.count),
         opening=_opening(opened),
-        protection=types_pb2.Protection(
-            content=labels.content,
-            assignment=labels.assignment,
-            foreseen=labels.foreseen,
-            development_beacon=labels.development_beacon,
-        ),
+        protection=_labels(pool.beacon, pool.development, ticketed, seeded),
         commit_index=pool.commit_index,
         activate_index=pool.activate_index,
         ticket_record=ticket_record(bound.ticket_binding) if bound.ticket_binding else b"",
+    )
+
+
+@cache
+def _labels(beacon: bool, development: bool, ticketed: bool, seeded: bool) -> types_pb2.Protection:
+    """Return the labels of a draw; there are sixteen sets of facts, so each message is made once."""
+    labels = protection_of(
+        beacon=beacon,
+        witnessed=False,
+        development=development,
+        ticketed=ticketed,
+        seeded=seeded,
+    )
+    return types_pb2.Protection(
+        content=labels.content,
+        assignment=labels.assignment,
+        foreseen=labels.foreseen,
+        development_beacon=labels.development_beacon,
     )
 
 
