@@ -4,7 +4,7 @@ Each of the three can be restored from an older copy on its own. What the sequen
 twice, open slots for other bindings) breaks promises that cannot be mended, so it refuses, and says what to do.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from itertools import islice
@@ -28,7 +28,7 @@ from rng_service.sequencer.genesis import check_promises
 from rng_service.sequencer.journal_marks import JournalMark, journal_mark
 from rng_service.vault.client import VaultClient
 
-__all__ = ["Finding", "Remedy", "inspect"]
+__all__ = ["Finding", "Remedy", "inspect", "inspect_openings", "refusal"]
 
 # As many of the newest entries are compared byte by byte; the root covers the rest.
 _TAIL = 4_096
@@ -73,6 +73,34 @@ def inspect(config: Config, engine: Engine, vault: VaultClient) -> list[Finding]
     return findings
 
 
+def inspect_openings(engine: Engine, vault: VaultClient) -> list[Finding]:
+    """Return in what ledger and vault disagree about slots; for fronts, beside a sequencer and others at work.
+
+    What grows is read in the order in which it grows the other way round, so that work in between is not taken for a
+    difference: the ledger's mark before the vault's journal, the vault's state before the ledger's log.
+    """
+    with reading(engine) as connection:
+        mark = journal_mark(connection)
+    state = vault.get_state()
+    with reading(engine) as connection:
+        findings = list(_ledger_behind(state, connection))
+    findings += _journal(state, mark, vault)
+    return findings or list(_bindings(vault, mark, engine))
+
+
+def refusal(findings: Sequence[Finding]) -> str:
+    """Return the line with which a process refuses to start: the first finding, and what to do about it."""
+    first, more = findings[0], len(findings) - 1
+    what = {
+        Remedy.CONFIGURE: "correct the setting",
+        Remedy.RESTORE: "put the newest copy back",
+        Remedy.REBUILD: "run `sealdraw recover`",
+        Remedy.BURN: "run `sealdraw recover`",
+    }[first.remedy]
+    rest = f" (and {more} more; `sealdraw recover` lists them)" if more else ""
+    return f"{first.kind}: {first.message}; {what}{rest}"
+
+
 def _identity(config: Config, state: vault_pb2.GetStateResponse, connection: Connection) -> Iterator[Finding]:
     origin = config.service.origin
     if state.origin != origin:
@@ -92,14 +120,9 @@ def _identity(config: Config, state: vault_pb2.GetStateResponse, connection: Con
 
 def _log(config: Config, state: vault_pb2.GetStateResponse, connection: Connection) -> Iterator[Finding]:
     size = state.checkpoint_size
-    indexed = next_index(connection)
-    if indexed < size:
-        yield Finding(
-            "ledger-restored",
-            f"the vault has signed {size} log entries, the ledger knows {indexed}: it is an older copy; "
-            "restore the newest one, for receipts since then are in no other place",
-            Remedy.RESTORE,
-        )
+    behind = list(_ledger_behind(state, connection))
+    if behind:
+        yield from behind
         return
     published = _published_size(config, state)
     if published > size:
@@ -125,6 +148,17 @@ def _log(config: Config, state: vault_pb2.GetStateResponse, connection: Connecti
         )
         return
     yield from _tail(config, state, connection)
+
+
+def _ledger_behind(state: vault_pb2.GetStateResponse, connection: Connection) -> Iterator[Finding]:
+    size, indexed = state.checkpoint_size, next_index(connection)
+    if indexed < size:
+        yield Finding(
+            "ledger-restored",
+            f"the vault has signed {size} log entries, the ledger knows {indexed}: it is an older copy; "
+            "restore the newest one, for receipts since then are in no other place",
+            Remedy.RESTORE,
+        )
 
 
 def _published_size(config: Config, state: vault_pb2.GetStateResponse) -> int:

@@ -29,7 +29,7 @@ from rng_service.sequencer.disposal import dispose
 from rng_service.sequencer.expiry import expire_tickets
 from rng_service.sequencer.faults import OnStep, no_step
 from rng_service.sequencer.genesis import begin_log
-from rng_service.sequencer.inspection import Finding, Remedy, inspect
+from rng_service.sequencer.inspection import inspect, refusal
 from rng_service.sequencer.keys import refresh_keys
 from rng_service.sequencer.publication import publish, settle_published
 from rng_service.sequencer.refill import refill
@@ -140,7 +140,7 @@ class Sequencer:
         context = self._context
         findings = inspect(context.config, context.engine, context.vault)
         if findings:
-            raise StartRefused(_refusal(findings))
+            raise StartRefused(refusal(findings))
         try:
             self._writer.open()
         except AnchorError as error:
@@ -261,15 +261,3 @@ def _writer_steps(on_step: OnStep) -> Callable[[str], None]:
             on_step(f"publish.{name}")
 
     return step
-
-
-def _refusal(findings: Sequence[Finding]) -> str:
-    first, more = findings[0], len(findings) - 1
-    what = {
-        Remedy.CONFIGURE: "correct the setting",
-        Remedy.RESTORE: "put the newest copy back",
-        Remedy.REBUILD: "run `sealdraw recover`",
-        Remedy.BURN: "run `sealdraw recover`",
-    }[first.remedy]
-    rest = f" (and {more} more; `sealdraw recover` lists them)" if more else ""
-    return f"{first.kind}: {first.message}; {what}{rest}"
