@@ -9,6 +9,7 @@ import logging
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from hashlib import sha256
 from pathlib import Path
 from threading import Lock
@@ -25,6 +26,7 @@ from rng_service.games import Bet, BetError, GameDefinition, parse_bet, parse_ga
 from rng_service.ledger.engine import reading
 from rng_service.ledger.models import GameRow, LogEntryRow, PoolRow, StreamRow
 from rng_service.outcome import DrawKeyDeriver, Program
+from rng_service.records.protection import Protection, protection_of
 
 _log = logging.getLogger(__name__)
 
@@ -82,6 +84,21 @@ class Pool:
                 path.append(data[start : start + 32])
             slot >>= 1
         return path
+
+    def protection(self, *, ticketed: bool, seeded: bool) -> Protection:
+        """Return the labels of a draw from this pool."""
+        return _protection(self.beacon, self.development, ticketed, seeded)
+
+
+@cache
+def _protection(beacon: bool, development: bool, ticketed: bool, seeded: bool) -> Protection:
+    return protection_of(
+        beacon=beacon,
+        witnessed=False,
+        development=development,
+        ticketed=ticketed,
+        seeded=seeded,
+    )
 
 
 @dataclass(slots=True)

@@ -9,7 +9,7 @@ from anchor import canonical
 from rng_service.front.catalog import Catalog, Pool
 from rng_service.front.opening import OpenedRecord
 from rng_service.games import Bet
-from rng_service.records.protection import protection_of
+from rng_service.records.protection import Protection
 from rng_service.records.record import binding_hash, ticket_record
 from rng_service.vault.binding import read_binding
 
@@ -107,7 +107,7 @@ def _receipt(
         payouts_minor=payouts_minor,
         slot_path=pool.slot_path(bound.slot, bound.count),
         opening=_opening(opened),
-        protection=_labels(pool.beacon, pool.development, ticketed, seeded),
+        protection=_labels(pool.protection(ticketed=ticketed, seeded=seeded)),
         commit_index=pool.commit_index,
         activate_index=pool.activate_index,
         ticket_record=ticket_record(bound.ticket_binding) if bound.ticket_binding else b"",
@@ -115,20 +115,13 @@ def _receipt(
 
 
 @cache
-def _labels(beacon: bool, development: bool, ticketed: bool, seeded: bool) -> types_pb2.Protection:
-    """Return the labels of a draw; there are sixteen sets of facts, so each message is made once."""
-    labels = protection_of(
-        beacon=beacon,
-        witnessed=False,
-        development=development,
-        ticketed=ticketed,
-        seeded=seeded,
-    )
+def _labels(protection: Protection) -> types_pb2.Protection:
+    """Return the labels as a message; there are few of them, so each is made once."""
     return types_pb2.Protection(
-        content=labels.content,
-        assignment=labels.assignment,
-        foreseen=labels.foreseen,
-        development_beacon=labels.development_beacon,
+        content=protection.content,
+        assignment=protection.assignment,
+        foreseen=protection.foreseen,
+        development_beacon=protection.development_beacon,
     )
 
 
