@@ -154,6 +154,27 @@ def test_no_more_calls_run_at_once_than_are_allowed_and_their_places_come_back(s
             assert client.draws.Draw(sqlite_world.draw_request(), timeout=10).receipt.slot == 3 + number
 
 
+def test_places_of_callers_that_gave_up_come_back(sqlite_world, fast):
+    sqlite_world.add_pool()
+    with served(sqlite_world, fast=fast, max_in_flight=2) as running, connected(running.port) as client:
+        held = sqlite_world.engine._vault = HeldVault(sqlite_world.vault)
+        given_up = [sqlite_world.draw_request() for _ in range(2)]
+        for answer in [client.draws.Draw.future(request, timeout=0.5) for request in given_up]:
+            assert failure(answer.exception()).code == "DEADLINE_EXCEEDED"
+        held.let_go.set()
+        patient = {"timeout": 10, "wait_for_ready": True}
+        for number in range(6):
+            request = given_up[number] if number < 2 else sqlite_world.draw_request()
+            while True:
+                try:
+                    client.draws.Draw(request, **patient)
+                    break
+                except grpc.RpcError as error:
+                    # Only until the engine has gone through what was given up.
+                    assert error.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+        assert sqlite_world.rows("SELECT next_slot FROM pools") == [(6,)]
+
+
 def _ended(answer):
     try:
         answer.exception(timeout=1)
