@@ -115,9 +115,9 @@ def test_a_receipt_key_that_is_still_in_use_is_not_destroyed(world, running):
     assert running.draws.Draw(bound_under_the_first, timeout=10) == first
 
 
-@pytest.mark.parametrize("keys", [(), (0,), (9,), (RECEIPT, 0), (KEK, KEK)])
-def test_a_rotation_names_keys_that_there_are(running, keys):
-    assert refused(running.operators.RotateKeys, rotation(*keys)).fields == ["keys"]
+def test_a_rotation_names_keys_that_there_are(running):
+    for keys in ((), (0,), (9,), (RECEIPT, 0), (KEK, KEK)):
+        assert refused(running.operators.RotateKeys, rotation(*keys)).fields == ["keys"]
 
 
 def test_pools_are_listed_newest_first_in_pages(world, running):
@@ -139,41 +139,41 @@ def test_pools_are_listed_newest_first_in_pages(world, running):
 BAD_TOKENS = ["x", "====", "ä", base64.urlsafe_b64encode(b"9" * 45).decode(), base64.urlsafe_b64encode(b"-1").decode()]
 
 
-@pytest.mark.parametrize("token", [*BAD_TOKENS, "9" * 30, "٣"])
-def test_a_token_that_no_answer_gave_is_refused(running, token):
-    for call, kind in (
-        (running.audits.ListPools, audit_pb2.ListPoolsRequest),
-        (running.audits.ListDigests, audit_pb2.ListDigestsRequest),
-        (running.operators.ListGames, operator_pb2.ListGamesRequest),
-    ):
-        found = refused(call, kind(page_token=token))
-        assert (found.code, found.fields) == ("INVALID_ARGUMENT", ["page_token"])
+def test_a_token_that_no_answer_gave_is_refused(running):
+    for token in (*BAD_TOKENS, "9" * 30, "٣"):
+        for call, kind in (
+            (running.audits.ListPools, audit_pb2.ListPoolsRequest),
+            (running.audits.ListDigests, audit_pb2.ListDigestsRequest),
+            (running.operators.ListGames, operator_pb2.ListGamesRequest),
+        ):
+            found = refused(call, kind(page_token=token))
+            assert (found.code, found.fields) == ("INVALID_ARGUMENT", ["page_token"])
 
 
-@pytest.mark.parametrize("size", [-1, 1_001])
-def test_a_page_size_has_bounds(running, size):
-    for call, kind in (
-        (running.audits.ListPools, audit_pb2.ListPoolsRequest),
-        (running.audits.ListDigests, audit_pb2.ListDigestsRequest),
-        (running.operators.ListGames, operator_pb2.ListGamesRequest),
-    ):
-        assert refused(call, kind(page_size=size)).fields == ["page_size"]
+def test_a_page_size_has_bounds(running):
+    for size in (-1, 1_001):
+        for call, kind in (
+            (running.audits.ListPools, audit_pb2.ListPoolsRequest),
+            (running.audits.ListDigests, audit_pb2.ListDigestsRequest),
+            (running.operators.ListGames, operator_pb2.ListGamesRequest),
+        ):
+            assert refused(call, kind(page_size=size)).fields == ["page_size"]
 
 
-@pytest.mark.parametrize("name", ["", "a/b", "\x00", "x" * 500])
-def test_names_of_games_and_pools_from_outside_reach_no_statement(world, running, name):
-    for call, request, fields in (
-        (running.audits.GetPool, audit_pb2.GetPoolRequest(pool_id=name), ["pool_id"]),
-        (running.operators.GetGame, operator_pb2.GetGameRequest(name=name), ["name"]),
-        (running.operators.RetireGame, operator_pb2.RetireGameRequest(name=name, version=1), ["name"]),
-        (
-            running.operators.QuarantinePool,
-            operator_pb2.QuarantinePoolRequest(pool_id=name, reason="odd"),
-            ["pool_id"],
-        ),
-    ):
-        found = refused(call, request)
-        assert (found.code, found.fields) == ("INVALID_ARGUMENT", fields)
+def test_names_of_games_and_pools_from_outside_reach_no_statement(running):
+    for name in ("", "a/b", "\x00", "x" * 500):
+        for call, request, fields in (
+            (running.audits.GetPool, audit_pb2.GetPoolRequest(pool_id=name), ["pool_id"]),
+            (running.operators.GetGame, operator_pb2.GetGameRequest(name=name), ["name"]),
+            (running.operators.RetireGame, operator_pb2.RetireGameRequest(name=name, version=1), ["name"]),
+            (
+                running.operators.QuarantinePool,
+                operator_pb2.QuarantinePoolRequest(pool_id=name, reason="odd"),
+                ["pool_id"],
+            ),
+        ):
+            found = refused(call, request)
+            assert (found.code, found.fields) == ("INVALID_ARGUMENT", fields)
 
 
 def test_a_version_that_no_game_can_have_is_not_found(world, running):
