@@ -178,6 +178,8 @@ class Sequencer:
 
     def finish(self) -> None:
         """Publish everything that is bound, and totals over it: for a clean stop."""
+        # A pool that was stopped a moment ago holds up those behind it until it is announced.
+        dispose(self._context)
         for _ in range(_MOST_DRAIN_STEPS):
             if not self._digests.make(self._context, force=True):
                 break

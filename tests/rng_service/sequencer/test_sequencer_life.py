@@ -90,6 +90,24 @@ def test_a_quarantined_pool_opens_the_rest_of_its_slots_and_the_next_pool_is_use
     assert world.verify().records == {"draw": 5, "settle": 0, "ticket": 1, "void": 4}
 
 
+def test_a_pool_that_was_stopped_right_before_a_clean_stop_holds_nothing_back(make_world):
+    world = make_world()
+    world.register()
+    world.start()
+    world.steps(2)
+    binder = world.binder()
+    binder.draws(3)
+    with reading(world.engine) as connection:
+        name = connection.scalars(select(PoolRow.pool_id).where(PoolRow.number == 1)).one()
+    with writing(world.engine) as connection:
+        assert request_quarantine(connection, name)
+    assert binder.draws(2) == [(2, 0), (2, 1)]
+    world.sequencer.finish()
+    with reading(world.engine) as connection:
+        assert connection.scalars(select(GroupRow.id).where(GroupRow.digest_seq.is_(None))).all() == []
+    assert world.verify().records["draw"] == 5
+
+
 def test_a_stopped_pool_of_which_nothing_was_bound_is_opened_by_its_key(make_world, ledger_url):
     world = make_world(ledger_url)
     world.register()
