@@ -26,3 +26,17 @@ PAYLOAD_LABEL = lp(b"sealdraw/v1/payload")
 TAGS_LABEL = lp(b"sealdraw/v1/tags")
 OPENING_LABEL = lp(b"sealdraw/v1/opening")
 ERASE_LABEL = lp(b"sealdraw/v1/erase")
+RECEIPT_KEY_LABEL = lp(b"sealdraw/v1/receipt-key")
+
+
+def receipt_key_statement(origin: str, public_key: bytes, epoch: int) -> bytes:
+    """Return what the log's key signs of a receipt key (PROTOCOL.md, section 5)."""
+    return RECEIPT_KEY_LABEL + lp(origin.encode()) + public_key + u64(epoch)
+
+
+def erase_statement(
+    origin: str, pool_id: str, slot_root: bytes, *, drawn: int, void: int, bindings_digest: bytes
+) -> bytes:
+    """Return what a receipt key signs when a pool's key is destroyed (PROTOCOL.md, section 11)."""
+    pool = lp(origin.encode()) + lp(pool_id.encode()) + slot_root
+    return ERASE_LABEL + pool + u64(drawn) + u64(void) + bindings_digest

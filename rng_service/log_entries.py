@@ -34,6 +34,7 @@ from rng_service.entry_fields import (
     SlotCount,
     StreamText,
     array,
+    integer,
     nested,
     one_of,
     text,
@@ -44,6 +45,14 @@ from rng_service.public_files import digest_path
 MAX_ENTRY_BYTES = 65_535
 NO_DIGEST = bytes(32)
 RECORD_KINDS = ("draw", "settle", "ticket", "void")
+# What a verifier reads of one digest's records is bounded by this, whatever the log claims.
+MAX_DIGEST_RECORDS = 65_536
+
+# An operator that held itself to a century of delay would hold itself to nothing.
+MAX_MERGE_DELAY_S = 86_400
+MAX_HEARTBEAT_S = 3_600
+MAX_CLOSE_DELAY_S = 604_800
+MAX_BEACON_MARGIN_S = 86_400
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,22 +81,23 @@ class LogConfig(Entry):
 
     environment: Name
     log_key: ShortText
-    merge_delay_s: Positive
-    heartbeat_s: Positive
-    close_delay_s: Positive
-    beacon_margin_s: Count
+    merge_delay_s: Annotated[int, integer(1, MAX_MERGE_DELAY_S)]
+    heartbeat_s: Annotated[int, integer(1, MAX_HEARTBEAT_S)]
+    close_delay_s: Annotated[int, integer(1, MAX_CLOSE_DELAY_S)]
+    beacon_margin_s: Annotated[int, integer(1, MAX_BEACON_MARGIN_S)]
     totals_policy: Annotated[str, one_of("open")] = "open"
 
 
 @dataclass(frozen=True, kw_only=True)
 class ReceiptKey(Entry):
-    """A key of the vault that signs openings and erasures."""
+    """A key of the vault that signs openings and erasures; ``signature`` is the log key's word for it."""
 
     TYPE: ClassVar[str] = "key.receipt"
 
     key_id: KeyId
     public_key: Hash
-    epoch: Count
+    epoch: Positive
+    signature: Ed25519Bytes
 
     def __post_init__(self) -> None:
         if self.key_id != sha256(self.public_key).digest()[:8]:
@@ -242,12 +252,15 @@ class PoolVoid(Entry):
 
 @dataclass(frozen=True, kw_only=True)
 class PoolErase(Entry):
-    """The vault's word that the pool's key is gone."""
+    """The vault's word on what it opened the pool for, and that the pool's key is gone."""
 
     TYPE: ClassVar[str] = "pool.erase"
 
     pool: PoolText
     slot_root: Hash
+    drawn: SlotCount
+    void: SlotCount
+    bindings_digest: Hash
     key_id: KeyId
     signature: Ed25519Bytes
 
@@ -299,6 +312,10 @@ class Digest(Entry):
     root: Hash
     ranges: Annotated[tuple[RecordRange, ...], array(RecordRange)]
     beacon: BeaconRoundField | None = None
+
+    def __post_init__(self) -> None:
+        if self.counts.total > MAX_DIGEST_RECORDS:
+            raise MalformedError(f"digest: {self.counts.total} records, at most {MAX_DIGEST_RECORDS} stand in one")
 
     @property
     def path(self) -> str:

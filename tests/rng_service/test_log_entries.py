@@ -42,9 +42,9 @@ ENTRIES = [
         merge_delay_s=10,
         heartbeat_s=60,
         close_delay_s=60,
-        beacon_margin_s=0,
+        beacon_margin_s=30,
     ),
-    ReceiptKey(**HEAD, key_id=sha256(HASH).digest()[:8], public_key=HASH, epoch=1),
+    ReceiptKey(**HEAD, key_id=sha256(HASH).digest()[:8], public_key=HASH, epoch=1, signature=bytes(64)),
     KeyRotation(**HEAD, kind="drbg", epoch=2, instance="vault-1"),
     KeyRotation(**HEAD, kind="kek", epoch=2),
     BeaconChainEntry(
@@ -89,7 +89,16 @@ ENTRIES = [
     PoolQuarantine(**HEAD, pool=POOL, reason="test-failed", from_slot=8),
     PoolClose(**HEAD, pool=POOL, reason="exhausted", size=8, drawn=7, void=1, voids_digest=HASH),
     PoolVoid(**HEAD, pool=POOL, reason="late", key=HASH),
-    PoolErase(**HEAD, pool=POOL, slot_root=HASH, key_id=bytes(8), signature=bytes(64)),
+    PoolErase(
+        **HEAD,
+        pool=POOL,
+        slot_root=HASH,
+        drawn=7,
+        void=1,
+        bindings_digest=HASH,
+        key_id=bytes(8),
+        signature=bytes(64),
+    ),
     Digest(
         **HEAD,
         seq=0,
@@ -198,4 +207,37 @@ def test_members_that_belong_together_stand_together():
 
 def test_a_receipt_key_is_named_by_its_hash():
     with pytest.raises(MalformedError, match="key_id"):
-        ReceiptKey(**HEAD, key_id=bytes(8), public_key=HASH, epoch=1)
+        ReceiptKey(**HEAD, key_id=bytes(8), public_key=HASH, epoch=1, signature=bytes(64))
+
+
+@pytest.mark.parametrize(
+    ("member", "most"),
+    [
+        ("merge_delay_s", 86_400),
+        ("heartbeat_s", 3_600),
+        ("close_delay_s", 604_800),
+        ("beacon_margin_s", 86_400),
+    ],
+)
+def test_what_an_operator_holds_itself_to_has_bounds(member, most):
+    members = canonical.decode(ENTRIES[0].to_bytes())
+    for value in (1, most):
+        assert getattr(parse_entry(canonical.encode({**members, member: value})), member) == value
+    for value in (0, most + 1):
+        with pytest.raises(MalformedError, match=member):
+            parse_entry(canonical.encode({**members, member: value}))
+
+
+def test_the_epochs_of_receipt_keys_count_from_one():
+    members = canonical.decode(ENTRIES[1].to_bytes())
+    with pytest.raises(MalformedError, match="epoch"):
+        parse_entry(canonical.encode({**members, "epoch": 0}))
+
+
+def test_a_digest_counts_no_more_records_than_a_verifier_reads():
+    members = canonical.decode(next(entry for entry in ENTRIES if isinstance(entry, Digest)).to_bytes())
+    counts = {"draw": 65_533, "settle": 1, "ticket": 1, "void": 1}
+    assert parse_entry(canonical.encode({**members, "counts": counts})).counts.total == 65_536
+    for more in ({**counts, "void": 2}, {**counts, "draw": 2**40}):
+        with pytest.raises(MalformedError, match="records"):
+            parse_entry(canonical.encode({**members, "counts": more}))
