@@ -94,7 +94,8 @@ class DigestMaker:
         with context.reading() as connection:
             head = _head(connection)
             waiting = [item for item in unclaimed_groups(connection, limit=_MAX_GROUPS) if item[0] not in self._refused]
-        elapsed_us = None if head.time_us is None else now_us - head.time_us
+        # A clock that was set back does not hold digests up until it has caught up with the last one.
+        elapsed_us = None if head.time_us is None or head.time_us > now_us else now_us - head.time_us
         due = force or elapsed_us is None or elapsed_us >= context.config.log.digest_interval_ms * 1_000
         if waiting and due:
             announce_receipt_keys(context, {key_id for _, key_id in waiting})

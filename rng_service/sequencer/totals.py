@@ -28,7 +28,8 @@ def write_totals(context: Context, *, force: bool = False) -> bool:
         if newest is None or newest < start:
             return False
         since_us = last.created_us if last is not None else _first_digest_us(connection)
-        if not force and now_us - since_us < context.config.log.totals_interval_s * _MICROSECONDS:
+        # A clock that was set back does not hold totals up until it has caught up with the last ones.
+        if not force and 0 <= now_us - since_us < context.config.log.totals_interval_s * _MICROSECONDS:
             return False
         entries = _entries(connection, context.origin, now_us, 0 if last is None else last.seq + 1, start, int(newest))
     with context.writing() as connection:

@@ -245,3 +245,25 @@ def test_a_key_that_was_rotated_a_moment_ago_is_announced_before_what_it_signs(m
     assert log.count("key.receipt") == 2
     assert newest < max(place for place, kind in enumerate(log) if kind == "digest")
     assert newest < log.index("pool.erase")
+
+
+def test_a_clock_that_is_set_back_holds_up_neither_digests_nor_totals(make_world):
+    world = make_world()
+    world.register()
+    world.start()
+    world.steps(2)
+    world.binder().draws(2)
+    world.steps()
+    before = len(entries(world, "totals"))
+    world.clock.advance(-7_200)
+    world.binder().draws(3)
+    world.steps(3)
+    assert world.verify().records["draw"] == 5
+    assert len(entries(world, "totals")) > before
+    world.clock.advance(7_200)
+    world.binder().draws(1)
+    world.steps(3)
+    # The gap that the clock made when it was put right again is admitted like any other.
+    report = world.verify()
+    assert report.records["draw"] == 6
+    assert report.incidents == {"outage: heartbeat-missed": 1}
