@@ -138,6 +138,11 @@ class Stream:
             self._bets[text] = found
         return found
 
+    def warm(self) -> None:
+        """Work out the limits of the bets that the program lists, before a call has to wait for it."""
+        for _, bet in self.definition.program(self.program_id).model.listed_bets():
+            self.most_stake(canonical.encode(bet.canonical).decode("ascii"), bet)
+
     def most_stake(self, canonical_bet: str, bet: Bet) -> int:
         """Return the largest stake whose top prize is still an amount that a record can state."""
         limit = self._limits.get(canonical_bet)
@@ -187,7 +192,10 @@ class Catalog:
         for key, game_id, program, play_class, lane_count in streams:
             definition = self._definitions[game_id]
             prefix = f"{self._environment}/{definition.game}/{definition.version}/{program}/{play_class}/"
-            stream = self._by_id.get(key) or Stream(key, definition, program, play_class, lane_count, prefix)
+            stream = self._by_id.get(key)
+            if stream is None:
+                stream = Stream(key, definition, program, play_class, lane_count, prefix)
+                stream.warm()
             stream.retired = retired[game_id]
             stream.lanes = lane_count
             by_key[definition.game, definition.version, program, play_class] = stream

@@ -222,12 +222,14 @@ class DrawEngine:
     def _commit(self, tasks: list[BindTask]) -> BoundGroup | None:
         for _ in range(_GUARD_TRIES):
             bound: BoundGroup | None = None
+            # Asked before the transaction begins: a vault that is slow to say must not hold the ledger's write lock.
+            key_id = self._key_id()
             try:
                 with writing(self._engine) as connection:
                     bound = bind_group(
                         connection,
                         tasks,
-                        key_id=self._key_id(),
+                        key_id=key_id,
                         rules=self._rules,
                         random_bytes=self._random_bytes,
                         not_before_us=self._latest_us,

@@ -1,6 +1,7 @@
 """The gRPC server: turns handlers into methods, with caller, deadline, size limits, statuses and a graceful drain."""
 
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Executor, ThreadPoolExecutor
 from typing import Any, Final, TypeVar
@@ -24,6 +25,7 @@ from rng_service.ledger.bind import BindTask
 MAX_REQUEST_BYTES: Final = 64 * 1024
 MAX_DEFINITION_BYTES: Final = 5 * 1024 * 1024
 DEFAULT_TIMEOUT_S: Final = 30.0
+NOTICE_S: Final = 0.5
 
 Request = TypeVar("Request", bound=Message)
 Unary = Callable[[Any, str, float], Message]
@@ -207,9 +209,13 @@ class FrontServer:
         self._announce(health_pb2.HealthCheckResponse.SERVING)
 
     def drain(self, grace_s: float) -> None:
-        """Refuse new calls, let those in flight finish for ``grace_s``, then stop."""
+        """Refuse new calls as DRAINING for a moment, let those in flight finish for ``grace_s``, then stop.
+
+        The moment is for callers and load balancers: once grpc stops, new calls only see the connection go.
+        """
         self._gate.stopping.set()
         self._announce(health_pb2.HealthCheckResponse.NOT_SERVING)
+        time.sleep(min(NOTICE_S, grace_s))
         self._server.stop(grace_s).wait()
 
     def _announce(self, state: Any) -> None:
