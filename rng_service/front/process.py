@@ -88,16 +88,20 @@ class Front:
         if not install():
             _log.warning("this grpc has no fast path; draws go through worker threads")
         self._slow = ThreadPoolExecutor(_SLOW_THREADS, thread_name_prefix="repeat")
-        self._server = FrontServer(
-            _services(draws, audits, operators, callers, self._gate, self._engine, self._slow),
-            self._gate,
-            listen=config.api.listen,
-            credentials=credentials,
-            threads=config.api.threads,
-            max_in_flight=config.api.max_in_flight,
-            reflect=config.service.development,
-            share_port=share_port,
-        )
+        try:
+            self._server = FrontServer(
+                _services(draws, audits, operators, callers, self._gate, self._engine, self._slow),
+                self._gate,
+                listen=config.api.listen,
+                credentials=credentials,
+                threads=config.api.threads,
+                max_in_flight=config.api.max_in_flight,
+                reflect=config.service.development,
+                share_port=share_port,
+            )
+        except RuntimeError as error:
+            # What grpc raises for an address that it cannot bind.
+            raise StartRefused(f"{config.api.listen}: cannot be listened on; is another front running?") from error
         self._refresher = threading.Thread(target=self._refresh_forever, name="refresher", daemon=True)
 
     @property
