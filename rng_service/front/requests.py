@@ -11,7 +11,7 @@ from typing import Any, Protocol
 from sealdraw.v1 import draw_pb2
 
 from anchor import canonical
-from rng_service.encoding import PAYLOAD_LABEL, TAGS_LABEL
+from rng_service.encoding import TAGS_LABEL
 from rng_service.errors import InvalidArgument
 from rng_service.front.catalog import Stream
 from rng_service.front.checks import Checks
@@ -19,6 +19,7 @@ from rng_service.games import Bet
 from rng_service.ledger.bind import BindTask
 from rng_service.names import lane_of, request_hash
 from rng_service.records.binding import DrawBinding, TicketBinding
+from rng_service.records.payload import payload_hash
 
 MAX_BATCH = 1_000
 MAX_BET_BYTES = 4_096
@@ -40,15 +41,6 @@ class Play:
     client_seed: bytes
     bet: Bet | None
     stake_minor: int
-
-
-def payload_hash(fields: dict[str, Any]) -> bytes:
-    """Return the payload hash of a call (PROTOCOL.md, sections 2 and 13) whose fields were validated.
-
-    Empty fields are left out.
-    """
-    present = {key: value for key, value in fields.items() if value}
-    return sha256(PAYLOAD_LABEL + canonical.encode_valid(present)).digest()
 
 
 def reserve(request: draw_pb2.ReserveRequest, caller: str, catalog: Streams) -> Play:

@@ -10,10 +10,11 @@ from rng_service.front import receipts
 from rng_service.front.catalog import Catalog
 from rng_service.front.checks import Checks
 from rng_service.front.opening import OpenedRecord
-from rng_service.front.requests import MAX_BET_BYTES, payload_hash
+from rng_service.front.requests import MAX_BET_BYTES
 from rng_service.ledger.bind import BindTask
 from rng_service.names import request_hash
 from rng_service.records.binding import SettleBinding
+from rng_service.records.payload import payload_hash
 from rng_service.records.record import record_digest
 from rng_service.vault.binding import read_binding
 
