@@ -51,6 +51,9 @@ class AuditObserver:
     def on_pool_closed(self, state: PoolState, voids: list[tuple[int, bytes]]) -> None:
         """See a pool that was closed, with the (slot, secret) of each slot that was thrown away."""
 
+    def on_pool_erased(self, entry: PoolErase) -> None:
+        """See the vault's word on a pool that was closed before."""
+
     def on_pool_voided(self, state: PoolState) -> None:
         """See a pool that was thrown away as a whole."""
 
@@ -90,6 +93,8 @@ class Audit:
         index = self._next_index
         with located(entry=index):
             entry = self._parse(index, data)
+            if not isinstance(entry, Digest):
+                self.digests.clock.at().require_not_before(entry.time_us)
             self._dispatch(index, data, entry)
         self.types[entry.TYPE] += 1
         self._next_index += 1
@@ -97,7 +102,7 @@ class Audit:
     def finish(self) -> None:
         """Check what only the whole log can tell."""
         self.registry.require_config()
-        self.pools.finish()
+        self.pools.erasures.finish()
 
     def feed_all(self, entries: Iterable[bytes], progress: Callable[[int], None] | None = None) -> None:
         """Check every entry; ``progress`` is told the number of entries after each."""
@@ -132,7 +137,8 @@ class Audit:
                 self.totals.take(entry, self.digests.next_seq)
                 self._observer.on_totals(entry)
             case PoolCommit():
-                self.pools.commit(index, leaf_hash(data), entry)
+                chain = None if entry.beacon is None else entry.beacon.chain
+                self.pools.commit(index, leaf_hash(data), entry, self.digests.clock.at(chain))
             case PoolActivate():
                 self.pools.activate(index, entry)
             case PoolClose():
@@ -142,7 +148,8 @@ class Audit:
             case PoolQuarantine():
                 self.pools.quarantine(entry)
             case PoolErase():
-                self.pools.erase(index, entry)
+                self.pools.erasures.erase(index, entry)
+                self._observer.on_pool_erased(entry)
             case PoolTest():
                 self.pools.test(entry)
             case LogConfig():
@@ -166,6 +173,10 @@ class Audit:
 
     def _digest(self, data: bytes, entry: Digest) -> None:
         file = self.digests.take(leaf_hash(data), len(data), entry, admitted=self._admitted)
+        registry = self.registry
+        registry.lanes.digest(entry.time_us, registry.merge_delay_us)
+        if self._admitted:
+            registry.lanes.excuse(self.digests.outages[-1:], registry.merge_delay_us)
         self.pools.take(entry.ranges, entry.time_us)
         if self._admitted:
             self.pools.excuse(self.digests.outages[-1:])

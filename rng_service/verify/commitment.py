@@ -13,8 +13,8 @@ from rng_service.beacon.chain import ChainInfo, beacon_value, require_pool_chain
 from rng_service.beacon.errors import BeaconLibraryMissing
 from rng_service.log_entries import BeaconRound, PoolActivate, PoolCommit
 from rng_service.public_files import leaves_path
+from rng_service.verify.clock import MICROSECONDS, LogTime
 from rng_service.verify.fault import located, read_exactly, require
-from rng_service.verify.registry import MICROSECONDS
 
 DEADLINE_US = 24 * 3600 * MICROSECONDS
 BLS_SKIPPED = "beacon signatures were not checked: install sealdraw[beacon] and verify again"
@@ -34,20 +34,41 @@ def read_leaves(source: Source, commit: PoolCommit) -> bytes:
     return data
 
 
-def check_commit_beacon(entry: PoolCommit, beacon: BeaconRound, chain: ChainInfo, margin_s: int) -> None:
-    """Check that the round of a commitment lay in its future, and that there is time to wait for it."""
+def check_commit_beacon(
+    entry: PoolCommit, beacon: BeaconRound, chain: ChainInfo, margin_s: int, log_time: LogTime
+) -> None:
+    """Check that the round of a commitment lay in its future, and that there is time to wait for it.
+
+    ``log_time`` is what the digests before the commitment had said: whatever time the commitment states, it was
+    written behind them.
+    """
     require_pool_chain(chain)
     opens_us = chain.time_of(beacon.round)
+    written_us = max(entry.time_us, log_time.newest_us)
     require(
-        opens_us >= entry.time_us + margin_s * MICROSECONDS,
+        opens_us >= written_us + margin_s * MICROSECONDS,
         "beacon-round-early",
         f"round {beacon.round} is published at {opens_us}, "
-        f"the commitment of {entry.time_us} needs {margin_s} seconds before it",
+        f"the commitment, not written before {written_us}, needs {margin_s} seconds before it",
+    )
+    require(
+        beacon.round > log_time.newest_round,
+        "beacon-round-known",
+        f"round {beacon.round}, and an earlier digest states that round {log_time.newest_round} was out",
     )
     require(
         entry.deadline_us >= entry.time_us + DEADLINE_US,
         "commit-deadline",
         f"{entry.pool}: the deadline is less than 24 hours after the commitment",
+    )
+
+
+def check_activation_time(commit: PoolCommit, entry: PoolActivate) -> None:
+    """Check that a pool with a beacon was activated by its deadline; raises VerificationError ``activation-late``."""
+    require(
+        commit.beacon is None or entry.time_us <= commit.deadline_us,
+        "activation-late",
+        f"{entry.pool} was activated behind its deadline",
     )
 
 

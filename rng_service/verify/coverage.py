@@ -7,8 +7,9 @@ from anchor.errors import VerificationError
 from rng_service.verify.fault import require
 
 _BITS: Final = {"ticket": 1, "draw": 2, "void": 4}
-# What a slot may have had before: a ticket and an end come in either order, but each only once.
-_BEFORE: Final = {"ticket": bytes([0, 2, 4]), "draw": bytes([0, 1]), "void": bytes([0, 1])}
+_TICKET: Final = 1
+# What a slot may have had before: a ticket comes first, and each thing only once.
+_BEFORE: Final = {"ticket": bytes([0]), "draw": bytes([0, _TICKET]), "void": bytes([0, _TICKET])}
 _SET: Final = {kind: bytes([value | bit for value in range(256)]) for kind, bit in _BITS.items()}
 
 
@@ -25,10 +26,15 @@ class Coverage:
         self.void = 0
 
     def take(self, kind: str, start: int, end: int) -> None:
-        """Mark the slots [start, end); raises VerificationError ``slot-reused`` for one that had its turn."""
+        """Mark the slots [start, end).
+
+        Raises VerificationError ``slot-reused`` for one that had its turn, ``ticket-late`` for a ticket behind it.
+        """
         part = self._flags[start:end]
         if part.translate(None, _BEFORE[kind]):
             taken = next(at for at, value in enumerate(part) if value not in _BEFORE[kind])
+            if kind == "ticket" and not part[taken] & _TICKET:
+                raise VerificationError("ticket-late", f"slot {start + taken} was drawn or void before its ticket")
             raise VerificationError("slot-reused", f"slot {start + taken} has a {kind} or its like already")
         self._touched += part.count(0)
         self._flags[start:end] = part.translate(_SET[kind])
@@ -36,6 +42,19 @@ class Coverage:
             self.drawn += end - start
         elif kind == "void":
             self.void += end - start
+
+    def first_without_ticket(self, start: int, end: int) -> int | None:
+        """Return the first of the slots [start, end) that never had a ticket, None when each had one."""
+        for slot in range(start, end):
+            if not self._flags[slot] & _TICKET:
+                return slot
+        return None
+
+    def first_with_ticket(self, start: int, end: int) -> int | None:
+        """Return the first of the slots [start, end) that has or had a ticket, None when none had."""
+        if end == start + 1:
+            return start if self._flags[start] & _TICKET else None
+        return next((slot for slot in range(start, end) if self._flags[slot] & _TICKET), None)
 
     def check_prefix(self, pool: str) -> None:
         """Check that the slots with any record are the first ones; raises VerificationError ``slot-skipped``."""

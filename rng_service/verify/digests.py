@@ -7,9 +7,10 @@ from anchor.merkle import root_of
 from anchor.source import Source
 from rng_service.log_entries import NO_DIGEST, Digest, RecordRange
 from rng_service.records.digest import MAX_DIGEST_ENTRY
+from rng_service.verify.clock import MICROSECONDS, LogClock
 from rng_service.verify.fault import located, read_exactly, require
 from rng_service.verify.outages import Outage
-from rng_service.verify.registry import MICROSECONDS, Registry
+from rng_service.verify.registry import Registry
 
 
 class DigestChain:
@@ -20,6 +21,7 @@ class DigestChain:
         self._source = source
         self._prev = NO_DIGEST
         self._time_us: int | None = None
+        self.clock = LogClock()
         self.outages: list[Outage] = []
         self.next_seq = 0
         self.records = dict.fromkeys(("draw", "settle", "ticket", "void"), 0)
@@ -43,6 +45,7 @@ class DigestChain:
         )
         require(size <= MAX_DIGEST_ENTRY, "digest-size", f"{size} bytes, at most {MAX_DIGEST_ENTRY} are allowed")
         if self._time_us is not None:
+            # A digest of an earlier time than the one before has a negative gap; the clock refuses it below.
             gap_us = entry.time_us - self._time_us
             require(
                 admitted or gap_us <= config.heartbeat_s * MICROSECONDS,
@@ -58,8 +61,11 @@ class DigestChain:
                 "beacon-chain",
                 f"digest {entry.seq} names a chain that the log does not",
             )
-        _check_counts(entry)
-        _check_ranges(entry.ranges)
+        if entry.beacon is None:
+            self.clock.digest(entry.time_us)
+        else:
+            self.clock.digest(entry.time_us, entry.beacon.chain, entry.beacon.round)
+        check_digest_form(entry)
         data = read_digest_file(self._source, entry)
         self._prev, self._time_us, self.next_seq = leaf, entry.time_us, entry.seq + 1
         for kind in self.records:
@@ -80,6 +86,15 @@ def read_digest_file(source: Source, entry: Digest) -> bytes:
         require(found == entry.root, "digest-file", f"folds to {found.hex()}, the digest has {entry.root.hex()}")
         require(len(set(leaves)) == len(leaves), "digest-repeated", "the same record stands in it twice")
     return data
+
+
+def check_digest_form(entry: Digest) -> None:
+    """Check that the counts are those of the ranges, and the ranges sorted and apart.
+
+    Raises VerificationError ``digest-counts``, ``digest-ranges``.
+    """
+    _check_counts(entry)
+    _check_ranges(entry.ranges)
 
 
 def _check_counts(entry: Digest) -> None:

@@ -24,11 +24,13 @@ def verify_export(
     source: Source,
     vkey: str | VerifierKey,
     *,
+    now_us: int | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> ExportReport:
     """Check an export file against the log in ``source``, auditing the log on the way.
 
-    ``progress`` is told (log entries done, log entries in all). Raises Fault for the first thing that is wrong.
+    ``now_us`` is the verifier's clock, see `verify_log`; ``progress`` is told (log entries done, log entries in all).
+    Raises Fault for the first thing that is wrong.
     """
     with located(path=str(path)), path.open("rb") as stream:
         header = read_header(stream)
@@ -37,7 +39,7 @@ def verify_export(
         read_header(stream)
         records = ExportRecords(header, stream, named, str(path))
         with _rare_collections():
-            _, report = run_audit(source, vkey, progress=progress, observer=records)
+            _, report = run_audit(source, vkey, now_us=now_us, progress=progress, observer=records)
         notes = records.finish()
     return ExportReport(
         origin=header.origin,
@@ -48,6 +50,7 @@ def verify_export(
         outcomes=records.outcomes,
         sessions=len(records.sessions),
         totals=records.totals_checked,
+        bindings=records.bindings_checked,
         notes=tuple(notes),
         skipped=report.skipped,
     )

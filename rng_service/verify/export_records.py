@@ -6,19 +6,24 @@ from hashlib import sha256
 from typing import BinaryIO
 
 from anchor.errors import VerificationError
-from rng_service.log_entries import Digest, RecordRange, Totals
+from rng_service.log_entries import Digest, PoolErase, RecordRange, Totals
 from rng_service.names import Stream, lane_of, parse_pool_id
 from rng_service.records.digest import DigestItem, ranges_of
 from rng_service.records.export import ExportHeader, ExportLine, read_lines, stated_text
 from rng_service.records.totals import TotalsFold
 from rng_service.verify.audit import Audit, AuditObserver
+from rng_service.verify.bindings import BindingsDigest
+from rng_service.verify.clock import CLOCK_TOLERANCE_US
+from rng_service.verify.coverage import Coverage
 from rng_service.verify.evaluation import PoolEvaluator
 from rng_service.verify.export_totals import ExportTotals
 from rng_service.verify.fault import located, require
 from rng_service.verify.opened import OpenedRecord, read_record
 from rng_service.verify.outages import due_after
+from rng_service.verify.place import check_place
 from rng_service.verify.pools import PoolState
-from rng_service.verify.registry import MICROSECONDS
+from rng_service.verify.receipt_digest import check_bind_time
+from rng_service.verify.seeds import Seeds
 from rng_service.verify.sessions import SessionKey, SessionNumbers
 from rng_service.verify.settlements import Settlements
 from rng_service.verify.tickets import OpenTickets
@@ -38,7 +43,9 @@ class _OpenPool:
     stream: Stream
     evaluator: PoolEvaluator
     leaves: bytes
-    lane_counts: set[int]
+    coverage: Coverage
+    # There from the pool's first binding on, in a complete export.
+    bindings: BindingsDigest | None
     voids: list[tuple[int, int, bytes]] = field(default_factory=list)
 
 
@@ -59,6 +66,14 @@ class ExportRecords(AuditObserver):
         self._totals = ExportTotals(header)
         self._newest_us = 0
         self._seen_to = -1
+        self._seeds = Seeds()
+        # By how many lanes the records of this digest may follow, by stream.
+        self._lanes: dict[Stream, tuple[int, ...]] = {}
+        # How many slots of each pool ended in this digest.
+        self._ended: dict[str, int] = {}
+        # Of pools that are closed and not erased yet: what the records say they were opened for.
+        self._closed: dict[str, BindingsDigest] = {}
+        self.bindings_checked = 0
         self._late = 0
         self._late_records: list[str] = []
         self.sessions = SessionNumbers(from_start=from_start)
@@ -82,6 +97,8 @@ class ExportRecords(AuditObserver):
         if not header.from_digest <= entry.seq <= header.to_digest:
             return
         self._seen_to, self._newest_us = entry.seq, entry.time_us
+        self._lanes.clear()
+        self._ended = _ended_slots(entry)
         with located(path=self._path):
             records = list(self._records_of(entry, file))
             self._check_ranges(entry, records)
@@ -94,7 +111,11 @@ class ExportRecords(AuditObserver):
     def on_pool_closed(self, state: PoolState, voids: list[tuple[int, bytes]]) -> None:
         """Compare what void records said with what the close opened."""
         pool = self._pools.pop(state.commit.pool, None)
-        if pool is None or not pool.voids:
+        if pool is None:
+            return
+        if pool.bindings is not None and state.commit.size == pool.bindings.known:
+            self._closed[state.commit.pool] = pool.bindings
+        if not pool.voids:
             return
         secrets = dict(voids)
         for slot, slots, opened in pool.voids:
@@ -105,6 +126,13 @@ class ExportRecords(AuditObserver):
                 f"{state.commit.pool}: the voids from slot {slot} on hash to {found.hex()}, "
                 f"their record says {opened.hex()}",
             )
+
+    def on_pool_erased(self, entry: PoolErase) -> None:
+        """Compare what the vault opened a pool for with what the records say, when all of them were there."""
+        closed = self._closed.pop(entry.pool, None)
+        if closed is not None:
+            closed.check(entry)
+            self.bindings_checked += 1
 
     def finish(self) -> list[str]:
         """Check what only the end can tell; return notes for people."""
@@ -124,17 +152,19 @@ class ExportRecords(AuditObserver):
             "export-order",
             f"line {self._line_number} is of a digest that was passed, or lies outside the export",
         )
-        delay_us = self._audit.registry.require_config().merge_delay_s * MICROSECONDS
-        late = self.sessions.finish(self._newest_us, delay_us)
-        unseen = self._tickets.finish(complete_from_start=self._complete_from_start)
+        registry = self._audit.registry
+        late = self.sessions.finish(self._newest_us, registry.merge_delay_us)
+        if self._header.complete:
+            self._tickets.finish(self._newest_us, registry.close_delay_us, self._audit.digests.outages)
         notes = {
             "sessions with a number that may still come": late,
-            "draws on tickets that are not in the export": unseen,
+            "draws and voids of tickets that are not in the export": self._tickets.unseen,
             "settlements of draws that are not in the export": self._settlements.unknown,
             "records late by an outage that the operator admitted": self._late,
         }
         counted = [f"{text}: {number}" for text, number in notes.items() if number]
-        return [*(f"outage: {item.text()}" for item in self._audit.digests.outages), *counted, *self._late_records]
+        outages = [f"outage: {item.text()}" for item in self._audit.digests.outages]
+        return [*outages, *counted, *self._seeds.notes(), *self._late_records]
 
     # One digest.
 
@@ -157,6 +187,9 @@ class ExportRecords(AuditObserver):
                     f"{entry.seq} that stands here",
                 )
             position = found + 32
+            if not complete:
+                # A complete export gives the ranges; of a partial one each record must fit into those that are stated.
+                check_place(entry, record, found // 32)
             yield line, record
             self._line = next(self._lines, None)
             self._line_number += 1
@@ -185,21 +218,22 @@ class ExportRecords(AuditObserver):
     def _take(self, entry: Digest, records: list[tuple[ExportLine, OpenedRecord]]) -> None:
         fold = TotalsFold()
         seen: list[tuple[SessionKey, int, int, bool]] = []
-        delay_us = self._audit.registry.require_config().merge_delay_s * MICROSECONDS
-        earliest_us = entry.time_us - delay_us
+        delay_us = self._audit.registry.merge_delay_us
+        earliest_us, latest_us = entry.time_us - delay_us, entry.time_us + CLOCK_TOLERANCE_US
         for line, record in sorted(records, key=_turn):
             binding, kind = record.binding, record.kind
-            if binding["bind_time"] < earliest_us:
+            if not earliest_us <= binding["bind_time"] <= latest_us:
+                check_bind_time(binding["bind_time"], entry)
                 self._check_excused(entry, record, delay_us)
             if "session" in binding:
-                self._session(record, seen)
+                self._session(entry, record, seen)
             self.counts[kind] += 1
             if kind == "draw":
                 self._draw(line, record, fold)
             elif kind == "ticket":
                 self._ticket(record)
             elif kind == "void":
-                self._void(record)
+                self._void(entry, record)
             else:
                 self._settle(record, fold)
         self.sessions.take(seen)
@@ -240,7 +274,11 @@ class ExportRecords(AuditObserver):
                 f"the export states {_text(line.stated)}",
             )
         self.outcomes += record.slots
-        self._tickets.draw(record)
+        self._tickets.draw(record, pool.coverage)
+        if pool.bindings is not None:
+            pool.bindings.add("draw", slot, record.slots, record.binding_hash)
+        if "client_seed" in binding and "ticket" not in binding:
+            self._seeds.seed(binding["caller"], record.client_seed)
         self._settlements.drawn(record, outcomes, payouts, pool.evaluator)
         currency = binding.get("currency", "")
         if payouts is None:
@@ -257,10 +295,15 @@ class ExportRecords(AuditObserver):
     def _ticket(self, record: OpenedRecord) -> None:
         self._check_slots(self._pool(record), record)
         self._tickets.ticket(record)
+        self._seeds.seed_hash(record.binding["caller"], record.binding["client_seed_hash"])
 
-    def _void(self, record: OpenedRecord) -> None:
-        self._tickets.void(record)
-        self._pool(record).voids.append((record.slot, record.slots, record.opened))
+    def _void(self, entry: Digest, record: OpenedRecord) -> None:
+        pool = self._pool(record)
+        quarantined = pool.state.quarantined_from is not None
+        self._tickets.void(record, pool.coverage, entry.time_us, quarantined=quarantined)
+        pool.voids.append((record.slot, record.slots, record.opened))
+        if pool.bindings is not None:
+            pool.bindings.add("void", record.slot, record.slots, record.binding_hash)
 
     def _settle(self, record: OpenedRecord, fold: TotalsFold) -> None:
         binding = record.binding
@@ -288,26 +331,44 @@ class ExportRecords(AuditObserver):
             state = self._audit.pools.require_open(record.pool)
             if state.activation is None:
                 raise VerificationError("pool-inactive", f"{record.pool} is not activated yet")
+            coverage = state.coverage
+            if coverage is None:
+                raise VerificationError("slot-range", f"no digest gave a slot of {record.pool} away")
             evaluator = PoolEvaluator(state.commit, state.commit_leaf, state.beacon, state.game)
-            stream = state.pool_id.stream
-            lane_counts = self._audit.registry.lane_counts[str(stream)]
-            pool = _OpenPool(state, stream, evaluator, self._audit.pools.leaves(state), lane_counts)
+            # Slots that ended before this digest ended in digests before the export.
+            whole = self._header.complete and coverage.drawn + coverage.void == self._ended.get(record.pool, 0)
+            leaves, bindings = self._audit.pools.leaves(state), BindingsDigest() if whole else None
+            pool = _OpenPool(state, state.pool_id.stream, evaluator, leaves, coverage, bindings)
             self._pools[record.pool] = pool
         return pool
 
-    def _session(self, record: OpenedRecord, seen: list[tuple[SessionKey, int, int, bool]]) -> None:
+    def _session(self, entry: Digest, record: OpenedRecord, seen: list[tuple[SessionKey, int, int, bool]]) -> None:
         binding = record.binding
         key = binding["caller"], binding["session"]
-        seen.append((key, binding["session_seq"], binding["bind_time"], "ticket" in binding))
+        # A record of the future would hide a gap for as long.
+        bind_us = min(binding["bind_time"], entry.time_us)
+        seen.append((key, binding["session_seq"], bind_us, "ticket" in binding))
         pool = self._pool(record)
-        counts = pool.lane_counts
-        if counts != {1}:
+        counts = self._lanes.get(pool.stream)
+        if counts is None:
+            counts = self._audit.registry.lanes.accepted(str(pool.stream), entry.time_us)
+            self._lanes[pool.stream] = counts
+        # The draw on a ticket goes where the ticket went, maybe under another number of lanes.
+        if counts != (1,) and "ticket" not in binding:
             lane = pool.state.pool_id.lane
             require(
                 lane in {lane_of(*key, count) for count in counts},
                 "lane-choice",
                 f"session {key[1]} of {key[0]} does not belong to lane {lane} of {pool.stream}",
             )
+
+
+def _ended_slots(entry: Digest) -> dict[str, int]:
+    ended: dict[str, int] = {}
+    for item in entry.ranges:
+        if item.kind in {"draw", "void"} and item.slots is not None:
+            ended[item.pool] = ended.get(item.pool, 0) + item.slots
+    return ended
 
 
 def _turn(pair: tuple[ExportLine, OpenedRecord]) -> int:

@@ -8,7 +8,8 @@ from anchor.reader import LogReader
 from anchor.source import Source
 from rng_service.verify.audit import Audit, AuditObserver
 from rng_service.verify.fault import located
-from rng_service.verify.report import LogReport
+from rng_service.verify.outages import require_total, total_us
+from rng_service.verify.report import LogReport, chain_text
 
 
 def verify_log(
@@ -16,14 +17,21 @@ def verify_log(
     vkey: str | VerifierKey,
     *,
     old_checkpoint: bytes | None = None,
+    now_us: int | None = None,
+    max_outage_s: int | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> LogReport:
     """Check everything that PROTOCOL.md demands of a log, and return what was found.
 
-    ``old_checkpoint`` is a note that was kept from an earlier visit: the log must extend it. ``progress`` is
-    told (entries done, entries in all). Raises Fault, a VerificationError, for the first thing that is wrong.
+    ``old_checkpoint`` is a note that was kept from an earlier visit: the log must extend it. ``now_us`` is the
+    verifier's clock, from which ages are counted (the newest digest's time without it). ``max_outage_s`` is how many
+    seconds of admitted outages the verifier puts up with, all together. ``progress`` is told (entries done, entries in
+    all). Raises Fault, a VerificationError, for the first thing that is wrong.
     """
-    return run_audit(source, vkey, old_checkpoint=old_checkpoint, progress=progress)[1]
+    audit, report = run_audit(source, vkey, old_checkpoint=old_checkpoint, now_us=now_us, progress=progress)
+    with located():
+        require_total(audit.digests.outages, max_outage_s)
+    return report
 
 
 def run_audit(
@@ -31,6 +39,7 @@ def run_audit(
     vkey: str | VerifierKey,
     *,
     old_checkpoint: bytes | None = None,
+    now_us: int | None = None,
     progress: Callable[[int, int], None] | None = None,
     observer: AuditObserver | None = None,
 ) -> tuple[Audit, LogReport]:
@@ -59,8 +68,27 @@ def run_audit(
         newest_digest_us=audit.digests.newest_us,
         extends_size=None if old is None else old.size,
         development_beacon=any(chain.development for chain in audit.registry.chains.values()),
+        beacon_chains=tuple(chain_text(chain) for chain in audit.registry.chains.values()),
         incidents=dict(sorted(audit.incidents.items())),
         outages=tuple(outage.text() for outage in audit.digests.outages),
+        outage_total_s=total_us(audit.digests.outages) / 1_000_000,
+        unopened=tuple(_unopened(audit, now_us)),
         opened_voids=tuple(line.text() for line in audit.pools.bias_lines()),
         skipped=tuple(audit.skipped),
     )
+
+
+def _unopened(audit: Audit, now_us: int | None) -> list[str]:
+    """Say which activated pools have slots that are neither drawn nor void, those that wait longest first."""
+    asked_us = now_us if now_us is not None else audit.digests.newest_us or 0
+    waiting = [
+        (state.activation.time_us, state.commit.pool, state)
+        for state in audit.pools.open_pools()
+        if state.activation is not None
+    ]
+    return [
+        f"{state.unopened} of {state.commit.size} slots of {pool}, "
+        f"activated {max(0, asked_us - since_us) / 3_600_000_000:.1f} hours before"
+        for since_us, pool, state in sorted(waiting, key=lambda item: item[:2])
+        if state.unopened
+    ]

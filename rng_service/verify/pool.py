@@ -14,7 +14,7 @@ from rng_service.verify.audit import AuditObserver
 from rng_service.verify.fault import located
 from rng_service.verify.log import run_audit
 from rng_service.verify.pools import PoolState
-from rng_service.verify.report import PoolReport
+from rng_service.verify.report import PoolReport, chain_text
 
 
 class _Watch(AuditObserver):
@@ -40,6 +40,7 @@ def verify_pool(
     source: Source,
     vkey: str | VerifierKey,
     *,
+    now_us: int | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> PoolReport:
     """Audit the log and say what became of one pool.
@@ -49,7 +50,7 @@ def verify_pool(
     with located():
         pool = parse_pool_id(pool_id)
     watch = _Watch(pool_id)
-    audit, report = run_audit(source, vkey, progress=progress, observer=watch)
+    audit, report = run_audit(source, vkey, now_us=now_us, progress=progress, observer=watch)
     with located():
         if watch.ended is None:
             state = audit.pools.require_open(pool_id)
@@ -77,6 +78,7 @@ def _report(word: str, state: PoolState, voids: list[str], skipped: tuple[str, .
         bound=state.bound,
         commit_index=state.commit_index,
         content=NO_BEACON if commit.beacon is None else BEACON_UNWITNESSED,
+        beacon_chain=None if state.chain is None else chain_text(state.chain),
         development_beacon=state.chain is not None and state.chain.development,
         opened_voids=tuple(voids),
         skipped=skipped,

@@ -1,14 +1,11 @@
 """The life of every pool in the log: committed, activated, used in order, closed or thrown away, erased.
 
-State is kept for pools that are still open. Of a closed pool only its slot root stays until its key is
-erased, and of a lane only the number of its last pool.
+State is kept for pools that are still open. Of a closed pool only what its erasure is compared with stays until then,
+and of a lane only the number of its last pool.
 """
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from anchor.errors import VerificationError
 from anchor.merkle import root_of
@@ -16,13 +13,11 @@ from anchor.note import VerifierKey
 from anchor.reader import LogReader
 from anchor.source import Source
 from rng_service.beacon.chain import ChainInfo
-from rng_service.encoding import ERASE_LABEL, lp
 from rng_service.games import GameDefinition
 from rng_service.log_entries import (
     PoolActivate,
     PoolClose,
     PoolCommit,
-    PoolErase,
     PoolQuarantine,
     PoolTest,
     PoolVoid,
@@ -33,17 +28,20 @@ from rng_service.outcome import DrawKeyDeriver
 from rng_service.outcome.primitives import Program
 from rng_service.pools.slots import slot_leaves, slot_secrets
 from rng_service.verify.bias import BiasLine, VoidOutcomes
+from rng_service.verify.clock import LogTime
 from rng_service.verify.commitment import (
     BLS_SKIPPED,
     check_activation_beacon,
     check_activation_checkpoint,
+    check_activation_time,
     check_commit_beacon,
     read_leaves,
 )
 from rng_service.verify.coverage import Coverage
-from rng_service.verify.fault import located, require
+from rng_service.verify.erasures import Erasures
+from rng_service.verify.fault import require
 from rng_service.verify.outages import Outage, due_after
-from rng_service.verify.registry import MICROSECONDS, Registry, read_game
+from rng_service.verify.registry import Registry, read_game
 from rng_service.verify.voids import read_voids
 
 # Enough for a chi-square statistic; a pool of a million slots would cost seconds for a line of the report.
@@ -64,6 +62,9 @@ class PoolState:
     activate_index: int | None = None
     activation: PoolActivate | None = None
     quarantined_from: int | None = None
+    # When the slots behind the quarantine are void at the latest.
+    opened_due_us: int = 0
+    failed_test: bool = False
     coverage: Coverage | None = None
     completed_us: int | None = None
     # When it is void at the latest, unless it is activated before its deadline.
@@ -79,6 +80,18 @@ class PoolState:
     def bound(self) -> int:
         """How many slots, from the first on, have a record."""
         return 0 if self.coverage is None else self.coverage.bound
+
+    @property
+    def unopened(self) -> int:
+        """How many slots are neither drawn nor void."""
+        coverage = self.coverage
+        return self.commit.size - (0 if coverage is None else coverage.drawn + coverage.void)
+
+    @property
+    def in_use(self) -> bool:
+        """Whether a slot may still be bound to somebody: none is unbound, or none before the quarantine."""
+        last = self.commit.size if self.quarantined_from is None else self.quarantined_from
+        return self.bound < last
 
     def deriver(self) -> DrawKeyDeriver:
         """Return what derives draw keys of this pool."""
@@ -100,8 +113,7 @@ class PoolBook:
         self._source = source
         self._vkey = vkey
         self._lanes: dict[Lane, _LaneState] = {}
-        self._awaiting_erasure: dict[str, bytes] = {}
-        self._erasures: list[tuple[int, PoolErase]] = []
+        self.erasures = Erasures(registry)
         self._bias: dict[str, VoidOutcomes] = {}
         self._games: dict[bytes, GameDefinition] = {}
         self.skipped: set[str] = set()
@@ -110,8 +122,11 @@ class PoolBook:
 
     # Entries.
 
-    def commit(self, index: int, leaf: bytes, entry: PoolCommit) -> PoolState:
-        """Open a pool: next in its lane, its game as registered, its leaves the tree that it commits to."""
+    def commit(self, index: int, leaf: bytes, entry: PoolCommit, log_time: LogTime) -> PoolState:
+        """Open a pool: next in its lane, its game as registered, its leaves the tree that it commits to.
+
+        ``log_time`` is what the digests before it had said, about time and about the chain that it names.
+        """
         pool = parse_pool_id(entry.pool)
         config, stream = self._registry.require_config(), pool.stream
         require(
@@ -119,7 +134,7 @@ class PoolBook:
             "pool-environment",
             f"{entry.pool} in the log of {config.environment}",
         )
-        lanes = self._registry.lanes.get(str(stream), 1)
+        lanes = self._registry.lanes.current(str(stream))
         require(pool.lane < lanes, "pool-lane", f"{entry.pool}: the stream has {lanes} lanes")
         lane = self._lanes.setdefault(pool.queue, _LaneState())
         require(pool.number > lane.last_number, "pool-committed-twice", f"{entry.pool} was committed to before")
@@ -134,13 +149,12 @@ class PoolBook:
             index,
             leaf,
             entry,
-            self._chain(entry, config.beacon_margin_s),
+            self._chain(entry, config.beacon_margin_s, log_time),
             definition.program(entry.program).outcome,
             definition,
-            void_due_us=entry.deadline_us + config.close_delay_s * MICROSECONDS,
+            void_due_us=entry.deadline_us + self._registry.close_delay_us,
         )
         self.leaves(state)
-        self._registry.lane_counts.setdefault(str(stream), set()).add(lanes)
         lane.last_number = pool.number
         lane.open[pool.number] = state
         return state
@@ -160,20 +174,17 @@ class PoolBook:
             f"the commitment hashes to {state.commit_leaf.hex()}, the activation names {entry.commit.hex()}",
         )
         check_activation_checkpoint(entry, self._reader, self._vkey)
-        require(
-            state.commit.beacon is None or entry.time_us <= state.commit.deadline_us,
-            "activation-late",
-            f"{entry.pool} was activated behind its deadline",
-        )
+        check_activation_time(state.commit, entry)
         if not check_activation_beacon(state.commit, entry, state.chain):
             self.skipped.add(BLS_SKIPPED)
         state.activate_index, state.activation = index, entry
 
     def test(self, entry: PoolTest) -> None:
-        """Take a test's verdict: the plan is the one that the commitment named."""
+        """Take a test's verdict: the plan is the one that the commitment named, and a failure is final."""
         state = self.require_open(entry.pool)
         require(state.activation is not None, "pool-inactive", f"{entry.pool} is not activated yet")
         require(state.commit.test_plan == entry.plan, "test-plan", f"{entry.pool} named another plan")
+        state.failed_test = state.failed_test or entry.verdict == "fail"
 
     def quarantine(self, entry: PoolQuarantine) -> None:
         """Stop a pool for ever; slots that the log has as bound cannot lie behind the stop."""
@@ -185,6 +196,7 @@ class PoolBook:
             f"{entry.pool}: {state.bound} slots are bound, the quarantine begins at {entry.from_slot}",
         )
         state.quarantined_from = entry.from_slot
+        state.opened_due_us = entry.time_us + self._registry.close_delay_us
 
     def close(self, entry: PoolClose) -> tuple[PoolState, list[tuple[int, bytes]]]:
         """Close a pool: the census is that of its records, and what was thrown away is opened.
@@ -203,7 +215,7 @@ class PoolBook:
         voids = read_voids(self._source, entry, coverage.void_slots(), self.leaves(state))
         self._count_bias(state, voids)
         self.closed += 1
-        self._awaiting_erasure[entry.pool] = state.commit.slot_root
+        self.erasures.close(entry, state.commit.slot_root)
         self._drop(state)
         return state, voids
 
@@ -227,26 +239,15 @@ class PoolBook:
             sampled = min(state.commit.size, _SAMPLED_VOIDS)
             self._count_bias(state, ((slot, secrets[32 * slot : 32 * slot + 32]) for slot in range(sampled)))
         self.voided += 1
-        self._awaiting_erasure[entry.pool] = state.commit.slot_root
         self._drop(state)
         return state
-
-    def erase(self, index: int, entry: PoolErase) -> None:
-        """Take the vault's word that a closed pool's key is gone."""
-        root = self._awaiting_erasure.pop(entry.pool, None)
-        require(root is not None, "erase-unclosed", f"{entry.pool} is not closed, or was erased before")
-        require(root == entry.slot_root, "erase-root", f"{entry.pool} has another slot root")
-        if entry.key_id in self._registry.receipt_keys:
-            self._check_erasure(entry)
-        else:
-            # A receipt key may be announced anywhere in the log, so its signatures wait until the end.
-            self._erasures.append((index, entry))
 
     # Records.
 
     def take(self, ranges: Iterable[RecordRange], time_us: int) -> None:
         """Bind the slots of one digest, published at ``time_us``, and hold them to order."""
         touched: dict[str, PoolState] = {}
+        # Within one digest a ticket comes before what becomes of its slot.
         for item in sorted(ranges, key=lambda item: item.kind != "ticket"):
             if item.slot is None or item.slots is None:
                 self._require_settled_pool(item.pool)
@@ -257,7 +258,7 @@ class PoolBook:
                 "pool-inactive",
                 f"{item.pool} has records before its activation",
             )
-            self._take_slots(state, item.kind, item.slot, item.slot + item.slots)
+            self._take_slots(state, item.kind, item.slot, item.slot + item.slots, time_us)
             touched[item.pool] = state
         # Prefixes first: within one digest a pool may be used up and the next one begun.
         for state in touched.values():
@@ -266,30 +267,41 @@ class PoolBook:
             self._check_lane_order(state)
 
     def check_deadlines(self, now_us: int) -> None:
-        """Hold the operator to its word at the time of a digest: complete pools are closed, late ones void."""
-        delay_us = self._registry.require_config().close_delay_s * MICROSECONDS
-        for lane in self._lanes.values():
-            for state in lane.open.values():
-                if state.completed_us is not None:
-                    require(
-                        now_us <= state.completed_us + delay_us,
-                        "pool-not-closed",
-                        f"{state.commit.pool} was complete at {state.completed_us}, and is open at {now_us}",
-                    )
-                elif state.activation is None and state.commit.beacon is not None:
-                    require(
-                        now_us <= state.void_due_us,
-                        "pool-not-voided",
-                        f"{state.commit.pool}: its deadline {state.commit.deadline_us} passed",
-                    )
+        """Hold the operator to its word at the time of a digest: pools end in time, and their keys are destroyed."""
+        delay_us = self._registry.close_delay_us
+        for state in self.open_pools():
+            pool = state.commit.pool
+            if state.completed_us is not None:
+                require(
+                    now_us <= state.completed_us + delay_us,
+                    "pool-not-closed",
+                    f"{pool} was complete at {state.completed_us}, and is open at {now_us}",
+                )
+            elif state.activation is None and state.commit.beacon is not None:
+                require(
+                    now_us <= state.void_due_us,
+                    "pool-not-voided",
+                    f"{pool}: its deadline {state.commit.deadline_us} passed",
+                )
+            if state.quarantined_from is not None and state.bound < state.commit.size:
+                # A quarantine before this digest was not made after it, whatever time it states.
+                state.opened_due_us = min(state.opened_due_us, now_us + delay_us)
+                require(
+                    now_us <= state.opened_due_us,
+                    "quarantine-unopened",
+                    f"{pool} was quarantined, and at {now_us} its slots from {state.bound} on are not void",
+                )
+        self.erasures.digest(now_us)
 
     def excuse(self, outages: Sequence[Outage]) -> None:
         """Let the closes and voids that were due in an admitted outage count from its end."""
-        delay_us = self._registry.require_config().close_delay_s * MICROSECONDS
+        delay_us = self._registry.close_delay_us
         for state in self.open_pools():
             if state.completed_us is not None:
                 state.completed_us = due_after(outages, state.completed_us + delay_us, delay_us) - delay_us
             state.void_due_us = due_after(outages, state.void_due_us, delay_us)
+            state.opened_due_us = due_after(outages, state.opened_due_us, delay_us)
+        self.erasures.excuse(outages)
 
     # Questions.
 
@@ -311,17 +323,6 @@ class PoolBook:
     def bias_lines(self) -> list[BiasLine]:
         """Return what the opened voids of each stream look like."""
         return [outcomes.line(stream) for stream, outcomes in sorted(self._bias.items())]
-
-    def finish(self) -> None:
-        """Check what had to wait for the end of the log."""
-        for index, entry in self._erasures:
-            with located(entry=index):
-                require(
-                    entry.key_id in self._registry.receipt_keys,
-                    "receipt-key-unknown",
-                    f"no key.receipt announces {entry.key_id.hex()}",
-                )
-                self._check_erasure(entry)
 
     def leaves(self, state: PoolState) -> bytes:
         """Return the pool's slot leaves, once they are known to give its slot root."""
@@ -347,27 +348,52 @@ class PoolBook:
             self._games[game.digest] = read_game(self._source, game.digest)
         return self._games[game.digest]
 
-    def _chain(self, entry: PoolCommit, margin_s: int) -> ChainInfo | None:
+    def _chain(self, entry: PoolCommit, margin_s: int, log_time: LogTime) -> ChainInfo | None:
         if entry.beacon is None:
             return None
         chain = self._registry.chains.get(entry.beacon.chain)
         if chain is None:
             raise VerificationError("beacon-chain", f"{entry.pool} names a chain that the log does not")
-        check_commit_beacon(entry, entry.beacon, chain, margin_s)
+        check_commit_beacon(entry, entry.beacon, chain, margin_s, log_time)
         return chain
 
-    def _take_slots(self, state: PoolState, kind: str, start: int, end: int) -> None:
+    def _take_slots(self, state: PoolState, kind: str, start: int, end: int, time_us: int) -> None:
         name, size = state.commit.pool, state.commit.size
         require(end <= size, "slot-range", f"{name} has {size} slots, the range ends at {end}")
+        self._check_lane(state, kind, start, end, time_us)
         if state.quarantined_from is not None and kind != "void":
             require(
                 end <= state.quarantined_from,
                 "pool-quarantined",
                 f"{name} is quarantined from slot {state.quarantined_from} on, a {kind} takes slot {end - 1}",
             )
+        require(
+            not state.failed_test or state.quarantined_from is not None,
+            "test-failed",
+            f"{name} failed its test, and slot {start} is bound before a quarantine",
+        )
         if state.coverage is None:
             state.coverage = Coverage(size)
+        if kind == "void" and state.quarantined_from is None:
+            # What was not promised to anybody is only ever thrown away for all to see.
+            free = state.coverage.first_without_ticket(start, end)
+            require(
+                free is None, "void-unquarantined", f"slot {free} of {name} is void without a quarantine or a ticket"
+            )
         state.coverage.take(kind, start, end)
+
+    def _check_lane(self, state: PoolState, kind: str, start: int, end: int, time_us: int) -> None:
+        """Check that a lane is one that records may still follow to; a ticket's draw goes where the ticket did."""
+        lane, stream = state.pool_id.lane, str(state.pool_id.stream)
+        if lane == 0 or kind == "void":
+            return
+        most = max(self._registry.lanes.accepted(stream, time_us))
+        coverage = state.coverage if kind == "draw" else None
+        require(
+            lane < most or (coverage is not None and coverage.first_without_ticket(start, end) is None),
+            "lane-choice",
+            f"{state.commit.pool} is used, and {stream} has {most} lanes",
+        )
 
     def _check_prefix(self, state: PoolState, time_us: int) -> None:
         if state.coverage is not None:
@@ -377,11 +403,10 @@ class PoolBook:
 
     def _check_lane_order(self, state: PoolState) -> None:
         for number, other in self._lanes[state.pool_id.queue].open.items():
-            left = other.commit.size - other.bound
             require(
-                number >= state.pool_id.number or left == 0 or other.quarantined_from is not None,
+                number >= state.pool_id.number or not other.in_use,
                 "lane-order",
-                f"{state.commit.pool} is used while {other.commit.pool} has {left} slots left",
+                f"{state.commit.pool} is used while slot {other.bound} of {other.commit.pool} is free",
             )
 
     def _require_settled_pool(self, name: str) -> None:
@@ -394,15 +419,6 @@ class PoolBook:
             "settle-unknown-pool",
             f"{name} has no draws that could be settled",
         )
-
-    def _check_erasure(self, entry: PoolErase) -> None:
-        key = Ed25519PublicKey.from_public_bytes(self._registry.receipt_keys[entry.key_id])
-        origin = entry.origin.encode("ascii")
-        message = ERASE_LABEL + lp(origin) + lp(entry.pool.encode("ascii")) + entry.slot_root
-        try:
-            key.verify(entry.signature, message)
-        except InvalidSignature:
-            raise VerificationError("erase-signature", f"{entry.pool}: not signed by its key") from None
 
     def _count_bias(self, state: PoolState, voids: Iterable[tuple[int, bytes]]) -> None:
         stream = str(state.pool_id.stream)

@@ -1,21 +1,14 @@
 """Verify one receipt against the public directory, in the nine steps of PROTOCOL.md, section 8."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
-from hashlib import sha256
 from typing import TypeVar
 
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-
 from anchor.errors import VerificationError
-from anchor.merkle import leaf_hash, root_from_inclusion
-from anchor.note import VerifierKey, parse_note
-from anchor.range_path import root_from_range
+from anchor.merkle import leaf_hash
+from anchor.note import VerifierKey
 from anchor.reader import LogReader
 from anchor.source import Source
 from rng_service.beacon.chain import ChainInfo
-from rng_service.encoding import OPENING_LABEL, lp
 from rng_service.log_entries import (
     BeaconChainEntry,
     Digest,
@@ -24,33 +17,43 @@ from rng_service.log_entries import (
     PoolActivate,
     PoolCommit,
     ReceiptKey,
+    StreamLanes,
     parse_entry,
 )
-from rng_service.names import parse_pool_id
-from rng_service.pools.slots import slot_leaves
-from rng_service.records.protection import BEACON_UNWITNESSED, BEACON_WITNESSED, Protection, protection_of
+from rng_service.names import lane_of, parse_pool_id
 from rng_service.records.receipt import Receipt, parse_receipt
-from rng_service.verify.commitment import (
-    BLS_SKIPPED,
-    check_activation_beacon,
-    check_activation_checkpoint,
-    check_commit_beacon,
-    read_leaves,
-)
-from rng_service.verify.digests import read_digest_file
+from rng_service.verify.clock import LogClock, LogTime
+from rng_service.verify.commitment import BLS_SKIPPED, read_leaves
 from rng_service.verify.evaluation import PoolEvaluator, check_game
 from rng_service.verify.fault import located, require
 from rng_service.verify.opened import OpenedRecord, read_record
-from rng_service.verify.outages import Outage, due_after
-from rng_service.verify.registry import MICROSECONDS, Registry, read_game
-from rng_service.verify.report import ReceiptReport
+from rng_service.verify.outages import OUTAGE, Outage
+from rng_service.verify.receipt_digest import DigestSearch, Found
+from rng_service.verify.receipt_steps import (
+    WITNESSES_SKIPPED,
+    WitnessPolicy,
+    check_activation,
+    check_commit,
+    check_held_ticket,
+    check_labels,
+    check_opening,
+    check_outcome,
+    check_program,
+    check_slots,
+    check_ticket,
+)
+from rng_service.verify.registry import Registry, read_game
+from rng_service.verify.report import ReceiptReport, chain_text
 
-WitnessPolicy = Callable[[bytes], bool]
-"""Whether the cosignatures of a checkpoint's note satisfy whoever verifies."""
+__all__ = ["WitnessPolicy", "check_ticket", "read_receipt", "verify_receipt"]
 
 _EntryKind = TypeVar("_EntryKind", bound=Entry)
 
-WITNESSES_SKIPPED = "cosignatures were not checked: no witness policy was given"
+# An entry is canonical, so its type stands at its end.
+_ANNOUNCED = tuple(
+    f'"type":"{kind.TYPE}","v":1}}'.encode("ascii") for kind in (BeaconChainEntry, ReceiptKey, LogConfig, StreamLanes)
+)
+_OUTAGE = f'"kind":"{OUTAGE}"'.encode("ascii")
 
 
 @dataclass(slots=True)
@@ -58,33 +61,51 @@ class _PoolInLog:
     """What one walk over the log found about a record's pool, by the places of the entries."""
 
     registry: Registry
+    clock: LogClock = field(default_factory=LogClock)
     commits: list[int] = field(default_factory=list)
     activations: list[int] = field(default_factory=list)
-    digests: list[int] = field(default_factory=list)
+    # The digests with a range of the pool, and by how many lanes the records in each may follow.
+    digests: dict[int, tuple[int, ...]] = field(default_factory=dict)
     newest_digest: int | None = None
-    # The digests before and after each outage that was admitted.
-    outages: list[tuple[int, int]] = field(default_factory=list)
+    outages: list[Outage] = field(default_factory=list)
+    # The chains that stood before the commitment, and how far the log had come there and at the activation.
+    chains: dict[bytes, ChainInfo] = field(default_factory=dict)
+    commit_time: LogTime = field(default_factory=LogTime)
+    activate_time: LogTime = field(default_factory=LogTime)
 
 
 def verify_receipt(
-    data: bytes, source: Source, vkey: str | VerifierKey, policy: WitnessPolicy | None = None
+    data: bytes,
+    source: Source,
+    vkey: str | VerifierKey,
+    policy: WitnessPolicy | None = None,
+    *,
+    now_us: int | None = None,
 ) -> ReceiptReport:
     """Check a receipt file and say in which three senses its draw was fair.
 
-    Raises Fault, a VerificationError, for the first step that fails. ``policy`` judges the cosignatures of
-    the checkpoint that published the commitment; without one nothing counts as witnessed.
+    ``policy`` judges the cosignatures of the checkpoint that published the commitment; without one nothing counts as
+    witnessed. ``now_us`` is the verifier's own clock: without it a record that no digest has yet passes as pending by
+    the operator's clock alone, and the report says so. Raises Fault, a VerificationError, for the first step that
+    fails.
     """
     with located():
         key = vkey if isinstance(vkey, VerifierKey) else VerifierKey.parse(vkey)
-        with located(path="receipt"):
-            receipt = parse_receipt(data)
-            record = read_record(receipt.record)
-            require(
-                record.kind in {"draw", "ticket"},
-                "receipt-kind",
-                f"a receipt is of a draw or a ticket, not of a {record.kind}",
-            )
-        return _Check(receipt, record, source, key, policy).run()
+        receipt, record = read_receipt(data)
+        return _Check(receipt, record, source, key, policy, now_us).run()
+
+
+def read_receipt(data: bytes) -> tuple[Receipt, OpenedRecord]:
+    """Parse a receipt file and the record in it; raises Fault ``malformed``, ``receipt-kind``."""
+    with located(path="receipt"):
+        receipt = parse_receipt(data)
+        record = read_record(receipt.record)
+        require(
+            record.kind in {"draw", "ticket"},
+            "receipt-kind",
+            f"a receipt is of a draw or a ticket, not of a {record.kind}",
+        )
+    return receipt, record
 
 
 class _Check:
@@ -97,15 +118,16 @@ class _Check:
         source: Source,
         vkey: VerifierKey,
         policy: WitnessPolicy | None,
+        now_us: int | None,
     ) -> None:
         self._receipt = receipt
         self._record = record
         self._source = source
         self._vkey = vkey
         self._policy = policy
+        self._now_us = now_us
         self._reader = LogReader(source, vkey)
         self._skipped: list[str] = []
-        self._late_by: str | None = None
 
     def run(self) -> ReceiptReport:
         receipt, record = self._receipt, self._record
@@ -116,14 +138,17 @@ class _Check:
             "receipt-origin",
             f"the receipt is of {receipt.origin}, the log is {checkpoint.origin}",
         )
-        found = self._walk()
-        commit, commit_leaf, activation, chain = self._commitment(found)
+        log = self._walk()
+        commit, commit_leaf, activation, chain = self._commitment(log)
         self._slots(commit)
         self._outcome(commit, commit_leaf, activation)
-        self._ticket()
-        self._opening(found)
-        protection = self._protection(commit, activation, chain)
-        digest = self._digest(found)
+        ticket = check_held_ticket(record, receipt.ticket)
+        key_id = receipt.opening.key_id
+        check_opening(record, receipt.opening, receipt.origin, log.registry.receipt_keys.get(key_id))
+        labels = check_labels(receipt.protection, record, commit, activation, chain, self._policy)
+        if labels.witnesses_skipped:
+            self._skipped.append(WITNESSES_SKIPPED)
+        found = self._digest(log, ticket)
         return ReceiptReport(
             pool=record.pool,
             slot=record.slot,
@@ -131,90 +156,109 @@ class _Check:
             kind=record.kind,
             outcome=receipt.outcome,
             payouts_minor=receipt.payouts_minor,
-            protection=protection,
-            digest_seq=None if digest is None else digest.seq,
-            pending=digest is None,
-            outage=self._late_by,
+            protection=labels.protection,
+            beacon_chain=None if chain is None else chain_text(chain),
+            digest_seq=None if found.entry is None else found.entry.seq,
+            pending=found.entry is None,
+            outage=found.late_by,
             log_size=checkpoint.size,
             skipped=tuple(self._skipped),
         )
 
+    # Step 1 and what the other steps need: one walk over the log.
+
     def _walk(self) -> _PoolInLog:
         """Read the whole log once, parsing only what concerns the record's pool."""
-        found = _PoolInLog(Registry(self._vkey, self._receipt.origin))
+        log = _PoolInLog(Registry(self._vkey, self._receipt.origin))
         pool = b'"pool":"' + self._record.pool.encode("ascii") + b'"'
-        # An entry is canonical, so its type stands at its end.
-        announced = (b'"type":"beacon.chain","v":1}', b'"type":"key.receipt","v":1}', b'"type":"log.config","v":1}')
         admitted = False
         for index, data in enumerate(self._reader.entries()):
-            if data.endswith(b'"type":"digest","v":1}'):
-                if admitted and found.newest_digest is not None:
-                    found.outages.append((found.newest_digest, index))
-                found.newest_digest, admitted = index, False
-                if pool in data:
-                    found.digests.append(index)
-            elif data.endswith(b'"type":"incident","v":1}'):
-                admitted = admitted or b'"kind":"outage"' in data
-            elif data.endswith(announced):
-                with located(entry=index):
-                    self._announce(found.registry, index, parse_entry(data))
-            elif pool in data:
-                if data.endswith(b'"type":"pool.commit","v":1}'):
-                    found.commits.append(index)
-                elif data.endswith(b'"type":"pool.activate","v":1}'):
-                    found.activations.append(index)
-        return found
+            self._mark(log, index)
+            with located(entry=index):
+                newest_us = log.clock.newest_us
+                if log.clock.digest_bytes(data):
+                    if admitted and log.newest_digest is not None:
+                        self._outage(log, data, newest_us)
+                    admitted = False
+                    self._see_digest(log, index, concerned=pool in data)
+                elif data.endswith(b'"type":"incident","v":1}'):
+                    admitted = admitted or _OUTAGE in data
+                elif data.endswith(_ANNOUNCED):
+                    self._announce(log, index, parse_entry(data))
+                elif pool in data and data.endswith(b'"type":"pool.commit","v":1}'):
+                    log.commits.append(index)
+                elif pool in data and data.endswith(b'"type":"pool.activate","v":1}'):
+                    log.activations.append(index)
+        return log
 
-    def _announce(self, registry: Registry, index: int, entry: Entry) -> None:
+    def _mark(self, log: _PoolInLog, index: int) -> None:
+        """Keep how far the log had come where the pool was committed to and activated."""
+        if index == self._receipt.commit_index:
+            log.chains = dict(log.registry.chains)
+            data = self._reader.entry(index)
+            commit = parse_entry(data) if data.endswith(b'"type":"pool.commit","v":1}') else None
+            beacon = commit.beacon if isinstance(commit, PoolCommit) else None
+            log.commit_time = log.clock.at(None if beacon is None else beacon.chain)
+        if index == self._receipt.activate_index:
+            log.activate_time = log.clock.at()
+
+    def _outage(self, log: _PoolInLog, data: bytes, start_us: int) -> None:
+        after = parse_entry(data)
+        if isinstance(after, Digest):
+            log.outages.append(Outage(after.seq, start_us, after.time_us))
+            log.registry.lanes.excuse(log.outages[-1:], log.registry.merge_delay_us)
+
+    def _see_digest(self, log: _PoolInLog, index: int, *, concerned: bool) -> None:
+        time_us, registry = log.clock.newest_us, log.registry
+        registry.lanes.digest(time_us, registry.merge_delay_us)
+        log.newest_digest = index
+        if concerned:
+            stream = str(parse_pool_id(self._record.pool).stream)
+            log.digests[index] = registry.lanes.accepted(stream, time_us)
+
+    def _announce(self, log: _PoolInLog, index: int, entry: Entry) -> None:
         match entry:
             case LogConfig():
-                registry.set_config(index, entry)
+                log.registry.set_config(index, entry)
             case ReceiptKey():
-                registry.add_receipt_key(entry)
+                log.registry.add_receipt_key(entry)
             case BeaconChainEntry():
-                registry.add_chain(entry)
+                log.registry.add_chain(entry)
+            case StreamLanes():
+                log.registry.set_lanes(entry)
             case _:
                 raise VerificationError("entry-malformed", f"did not expect an entry of type {entry.TYPE}")
 
-    def _commitment(self, found: _PoolInLog) -> tuple[PoolCommit, bytes, PoolActivate, ChainInfo | None]:
-        """Step 2: the pool was committed to and activated in these two entries, and nowhere before."""
+    # Step 2.
+
+    def _commitment(self, log: _PoolInLog) -> tuple[PoolCommit, bytes, PoolActivate, ChainInfo | None]:
+        """The pool was committed to and activated in these two entries, and nowhere before."""
         receipt, pool = self._receipt, self._record.pool
         commit, data = self._entry(receipt.commit_index, "receipt-commit", PoolCommit)
         activation, _ = self._entry(receipt.activate_index, "receipt-activation", PoolActivate)
-        config = found.registry.require_config()
         leaf = leaf_hash(data)
         with located(entry=receipt.commit_index):
-            require(commit.pool == pool, "receipt-commit", f"commits to {commit.pool}, the record is of {pool}")
             require(
-                found.commits[:1] == [receipt.commit_index],
+                log.commits[:1] == [receipt.commit_index],
                 "receipt-commit",
-                f"{pool} was committed to in entry {found.commits[0] if found.commits else 'none'} first",
+                f"{pool} was committed to in entry {log.commits[0] if log.commits else 'none'} first",
             )
-            environment = parse_pool_id(pool).environment
-            require(
-                environment == config.environment,
-                "pool-environment",
-                f"{pool} in the log of {config.environment}",
-            )
-            chain = self._chain(commit, found.registry, config.beacon_margin_s)
+            log.commit_time.require_not_before(commit.time_us)
+            chain = None if commit.beacon is None else log.chains.get(commit.beacon.chain)
+            check_commit(commit, pool, log.registry.require_config(), chain, log.commit_time)
         with located(entry=receipt.activate_index):
             require(
-                activation.pool == pool and found.activations[:1] == [receipt.activate_index],
+                log.activations[:1] == [receipt.activate_index],
                 "receipt-activation",
                 f"is not the first activation of {pool}",
-            )
-            require(
-                (activation.commit_index, activation.commit) == (receipt.commit_index, leaf),
-                "activation-commit",
-                "the activation names another commitment",
             )
             require(
                 receipt.activate_index > receipt.commit_index,
                 "receipt-activation",
                 "the activation lies before the commitment",
             )
-            check_activation_checkpoint(activation, self._reader, self._vkey)
-            if not check_activation_beacon(commit, activation, chain):
+            log.activate_time.require_not_before(activation.time_us)
+            if not check_activation(activation, commit, receipt.commit_index, leaf, chain, self._reader, self._vkey):
                 self._skipped.append(BLS_SKIPPED)
         return commit, leaf, activation, chain
 
@@ -228,202 +272,51 @@ class _Check:
                 raise VerificationError(reason, f"is a {entry.TYPE}, expected a {kind.TYPE}")
         return entry, data
 
-    def _chain(self, commit: PoolCommit, registry: Registry, margin_s: int) -> ChainInfo | None:
-        if commit.beacon is None:
-            return None
-        chain = registry.chains.get(commit.beacon.chain)
-        if chain is None:
-            raise VerificationError("beacon-chain", f"{commit.pool} names a chain that the log does not")
-        check_commit_beacon(commit, commit.beacon, chain, margin_s)
-        return chain
+    # Steps 3 to 5.
 
     def _slots(self, commit: PoolCommit) -> None:
-        """Step 3: the secrets are those that were committed to."""
-        record, path = self._record, self._receipt.slot_path
-        require(
-            record.slot + record.slots <= commit.size,
-            "slot-range",
-            f"{record.pool} has {commit.size} slots, the record takes up to {record.slot + record.slots - 1}",
-        )
+        record, leaf = self._record, None
         if record.kind == "ticket":
-            leaves = [read_leaves(self._source, commit)[32 * record.slot : 32 * record.slot + 32]]
-        else:
-            leaves = slot_leaves(record.pool, record.secrets, record.slot)
-        if record.slots == 1:
-            found = root_from_inclusion(record.slot, commit.size, leaves[0], path)
-        else:
-            found = root_from_range(commit.size, record.slot, leaves, path)
-        require(
-            found == commit.slot_root,
-            "slot-root",
-            f"secrets and path give the slot root {found.hex()}, committed is {commit.slot_root.hex()}",
-        )
+            leaf = read_leaves(self._source, commit)[32 * record.slot : 32 * record.slot + 32]
+        check_slots(record, self._receipt.slot_path, commit, leaf)
 
     def _outcome(self, commit: PoolCommit, leaf: bytes, activation: PoolActivate) -> None:
-        """Steps 4 and 5: the game is the committed one, and the outcome and payouts follow from the record."""
-        receipt, record, binding = self._receipt, self._record, self._record.binding
-        pool = parse_pool_id(record.pool)
+        stream = parse_pool_id(self._record.pool).stream
         game = read_game(self._source, commit.game_digest)
-        check_game(game, commit, pool.stream.game, pool.stream.version)
-        require(
-            binding["program"] == commit.program == pool.stream.program,
-            "pool-program",
-            f"the binding is of {binding['program']}, the commitment of {commit.program}",
-        )
-        if record.kind == "ticket":
-            require(not receipt.outcome and receipt.payouts_minor is None, "outcome", "a ticket has no outcome yet")
-            return
+        check_game(game, commit, stream.game, stream.version)
+        check_program(self._record, commit)
         evaluator = PoolEvaluator(commit, leaf, activation.beacon_value or b"", game)
-        outcomes = evaluator.outcomes(record.slot, record.secrets, record.client_seed)
-        flat = tuple(value for outcome in outcomes for value in outcome)
-        require(
-            flat == receipt.outcome,
-            "outcome",
-            f"the record gives {_shown(flat)}, the receipt states {_shown(receipt.outcome)}",
-        )
-        payouts = None
-        if "bet" in binding and "stake_minor" in binding:
-            payouts = tuple(evaluator.payouts(binding["bet"], binding["stake_minor"], outcomes))
-        require(
-            payouts == receipt.payouts_minor,
-            "payouts",
-            f"the bet gives {_shown(payouts)}, the receipt states {_shown(receipt.payouts_minor)}",
-        )
+        check_outcome(self._record, self._receipt.outcome, self._receipt.payouts_minor, evaluator)
 
-    def _ticket(self) -> None:
-        """Step 6: a draw on a ticket repeats it, and brings the seed whose hash it holds."""
-        stated, data = self._record.binding.get("ticket"), self._receipt.ticket
-        require(
-            (stated is None) == (data is None),
-            "ticket-missing",
-            "a receipt holds a ticket's record exactly when its binding names a ticket",
-        )
-        if data is None:
-            return
-        with located(path="receipt"):
-            ticket = read_record(data)
-        check_ticket(self._record, ticket)
+    # Step 9.
 
-    def _opening(self, found: _PoolInLog) -> None:
-        """Step 7: a receipt key of the log signed this record."""
-        opening = self._receipt.opening
-        public_key = found.registry.receipt_keys.get(opening.key_id)
-        if public_key is None:
-            raise VerificationError("opening-key", f"no key.receipt announces {opening.key_id.hex()}")
-        require(opening.index < opening.size, "opening-path", f"{opening.index} of {opening.size} records")
-        try:
-            root = root_from_inclusion(opening.index, opening.size, self._record.digest, opening.path)
-        except VerificationError as error:
-            raise VerificationError("opening-path", error.message) from None
-        message = OPENING_LABEL + lp(self._receipt.origin.encode("ascii")) + root
-        try:
-            Ed25519PublicKey.from_public_bytes(public_key).verify(opening.signature, message)
-        except InvalidSignature:
-            raise VerificationError(
-                "opening-signature", f"key {opening.key_id.hex()} did not sign this record"
-            ) from None
-
-    def _protection(self, commit: PoolCommit, activation: PoolActivate, chain: ChainInfo | None) -> Protection:
-        """Step 8: the labels are no better than the facts; return what the verifier itself could establish."""
-        stated = self._receipt.protection
-        witnessed = self._policy is not None and self._policy(activation.checkpoint)
-        facts = protection_of(
-            beacon=commit.beacon is not None,
-            witnessed=witnessed,
-            development=chain is not None and chain.development,
-            ticketed="ticket" in self._record.binding,
-            seeded="client_seed" in self._record.binding,
-        )
-        accepted = {facts.content}
-        if facts.content == BEACON_WITNESSED:
-            # The operator may know of no witness that the verifier trusts; claiming less is no cheat.
-            accepted.add(BEACON_UNWITNESSED)
-        elif facts.content == BEACON_UNWITNESSED and self._policy is None:
-            self._skipped.append(WITNESSES_SKIPPED)
-            if parse_note(activation.checkpoint).unverified[1:]:
-                accepted.add(BEACON_WITNESSED)
-        others = (stated.assignment, stated.foreseen, stated.development_beacon)
-        require(
-            stated.content in accepted and others == (facts.assignment, facts.foreseen, facts.development_beacon),
-            "protection",
-            f"the receipt claims {_labels(stated)}, what it had is {_labels(facts)}",
-        )
-        return facts
-
-    def _digest(self, found: _PoolInLog) -> Digest | None:
-        """Step 9: exactly one digest has the record, in time."""
-        record, config = self._record, found.registry.require_config()
-        delay_us = config.merge_delay_s * MICROSECONDS
-        outages = [self._outage(before, after) for before, after in found.outages]
-        promised_us = record.binding["bind_time"] + delay_us
-        latest_us = due_after(outages, promised_us, delay_us)
-        holder: Digest | None = None
-        for index in found.digests:
-            entry, _ = self._entry(index, "entry-malformed", Digest)
+    def _digest(self, log: _PoolInLog, ticket: OpenedRecord | None) -> Found:
+        search = DigestSearch(self._record, ticket, log.outages, log.registry.merge_delay_us)
+        for index, lanes in log.digests.items():
             if index <= self._receipt.activate_index:
                 continue
+            entry, _ = self._entry(index, "entry-malformed", Digest)
             with located(entry=index):
-                file = read_digest_file(self._source, entry)
-                if record.digest not in {file[at : at + 32] for at in range(0, len(file), 32)}:
-                    continue
-                require(holder is None, "digest-twice", f"digest {entry.seq} has the record once more")
-                require(
-                    entry.time_us <= latest_us,
-                    "merge-delay",
-                    f"digest {entry.seq} of {entry.time_us}, promised was {latest_us} at the latest",
-                )
-            holder = entry
-        if holder is None and found.newest_digest is not None:
-            newest, _ = self._entry(found.newest_digest, "entry-malformed", Digest)
-            with located(entry=found.newest_digest):
-                require(
-                    newest.time_us <= latest_us,
-                    "promise-broken",
-                    f"no digest up to {newest.time_us} has the record, promised was {latest_us} at the latest",
-                )
-        if holder is not None and holder.time_us > promised_us:
-            self._late_by = next(item.text() for item in outages if item.start_us <= promised_us <= item.end_us)
-        return holder
+                if search.take(entry, self._source):
+                    self._check_lane(lanes)
+        newest_us = None if log.newest_digest is None else log.clock.newest_us
+        found = search.finish(newest_us, self._now_us)
+        self._skipped.extend(search.skipped)
+        return found
 
-    def _outage(self, before: int, after: int) -> Outage:
-        first, _ = self._entry(before, "entry-malformed", Digest)
-        last, _ = self._entry(after, "entry-malformed", Digest)
-        return Outage(last.seq, first.time_us, last.time_us)
-
-
-def check_ticket(draw: OpenedRecord, ticket: OpenedRecord) -> None:
-    """Check that a draw may use this ticket; raises VerificationError ``ticket-…``."""
-    require(ticket.kind == "ticket", "ticket-hash", f"the ticket is a record of kind {ticket.kind}")
-    require(
-        ticket.binding_hash.hex() == draw.binding["ticket"],
-        "ticket-hash",
-        "the ticket's binding does not hash to what the draw names",
-    )
-    require(
-        (ticket.pool, ticket.slot) == (draw.pool, draw.slot),
-        "ticket-slot",
-        f"the ticket is for slot {ticket.slot} of {ticket.pool}, drawn was {draw.slot} of {draw.pool}",
-    )
-    for name in ("caller", "program", "session", "session_seq"):
+    def _check_lane(self, counts: tuple[int, ...]) -> None:
+        """Check that the record's digest found it in a lane that the operator could not choose."""
+        binding, lane = self._record.binding, parse_pool_id(self._record.pool).lane
+        if "ticket" in binding:
+            # The ticket chose the lane, maybe under another number of lanes.
+            return
+        if "session" in binding:
+            fits = lane in {lane_of(binding["caller"], binding["session"], count) for count in counts}
+        else:
+            # Without a session the lane follows from the request id, which only the caller knows.
+            fits = lane < max(counts)
         require(
-            ticket.binding.get(name) == draw.binding.get(name),
-            "ticket-holder",
-            f"{name} of the ticket is {ticket.binding.get(name)}, of the draw {draw.binding.get(name)}",
+            fits,
+            "lane-choice",
+            f"the record does not belong to lane {lane} of {' or '.join(map(str, sorted(counts)))} lanes",
         )
-    require(
-        sha256(draw.client_seed).hexdigest() == ticket.binding["client_seed_hash"],
-        "ticket-seed",
-        "the client seed is not the one whose hash the ticket holds",
-    )
-
-
-def _shown(values: tuple[int, ...] | None) -> str:
-    if values is None:
-        return "none"
-    text = " ".join(map(str, values[:20]))
-    return text if len(values) <= 20 else f"{text} … ({len(values)} values)"
-
-
-def _labels(protection: Protection) -> str:
-    development = ", development beacon" if protection.development_beacon else ""
-    return f"{protection.content}, {protection.assignment}, {protection.foreseen}{development}"

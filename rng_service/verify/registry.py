@@ -3,17 +3,24 @@
 from dataclasses import dataclass
 from hashlib import sha256
 
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
 from anchor.errors import MalformedError, VerificationError
 from anchor.note import VerifierKey
 from anchor.source import Source
-from rng_service.beacon.chain import ChainInfo
+from rng_service.beacon.chain import KNOWN_CHAINS, ChainInfo
+from rng_service.encoding import receipt_key_statement
 from rng_service.games import GameDefinition, parse_game
 from rng_service.games.definition import MAX_BYTES as MAX_GAME_BYTES
 from rng_service.log_entries import BeaconChainEntry, GameRegistration, LogConfig, ReceiptKey, StreamLanes
 from rng_service.public_files import game_path
+from rng_service.verify.clock import MICROSECONDS
 from rng_service.verify.fault import located, require
+from rng_service.verify.lanes import LaneCounts
 
-MICROSECONDS = 1_000_000
+# Who signs a chain does not stand in the log: only a hash that the verifier knows already says whose it is.
+_KNOWN_HASHES = frozenset(chain.chain_hash for chain in KNOWN_CHAINS.values())
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,9 +41,7 @@ class Registry:
         self.receipt_keys: dict[bytes, bytes] = {}
         self.chains: dict[bytes, ChainInfo] = {}
         self.games: dict[tuple[str, int], RegisteredGame] = {}
-        self.lanes: dict[str, int] = {}
-        # Every number of lanes under which pools of a stream were ever committed to.
-        self.lane_counts: dict[str, set[int]] = {}
+        self.lanes = LaneCounts()
 
     def require_config(self) -> LogConfig:
         """Return the log's configuration; raises VerificationError ``config-missing``."""
@@ -60,13 +65,40 @@ class Registry:
         )
         self.config = entry
 
+    @property
+    def merge_delay_us(self) -> int:
+        """How long a record may take into a digest."""
+        return self.require_config().merge_delay_s * MICROSECONDS
+
+    @property
+    def close_delay_us(self) -> int:
+        """How long the end of a pool may take: its voids, its close, its erasure."""
+        return self.require_config().close_delay_s * MICROSECONDS
+
     def add_receipt_key(self, entry: ReceiptKey) -> None:
-        """Announce a receipt key; the same id never stands for another key."""
-        known = self.receipt_keys.setdefault(entry.key_id, entry.public_key)
-        require(known == entry.public_key, "receipt-key-changed", f"key {entry.key_id.hex()} was another key")
+        """Announce a receipt key: the next epoch, with the word of the log's key that the vault made it."""
+        expected = len(self.receipt_keys) + 1
+        require(
+            entry.epoch == expected,
+            "receipt-key-epoch",
+            f"the key of epoch {expected} comes next, this one is of epoch {entry.epoch}",
+        )
+        require(
+            entry.key_id not in self.receipt_keys,
+            "receipt-key-twice",
+            f"key {entry.key_id.hex()} was announced before",
+        )
+        message = receipt_key_statement(entry.origin, entry.public_key, entry.epoch)
+        try:
+            Ed25519PublicKey.from_public_bytes(self._vkey.public_key).verify(entry.signature, message)
+        except InvalidSignature:
+            raise VerificationError(
+                "receipt-key-signature", f"the log's key did not sign key {entry.key_id.hex()}: it is not the vault's"
+            ) from None
+        self.receipt_keys[entry.key_id] = entry.public_key
 
     def add_chain(self, entry: BeaconChainEntry) -> None:
-        """Announce a beacon chain: the facts hash to its name, and a chain of our own says so."""
+        """Announce a beacon chain: one that verifiers know, or the operator's own, which says so."""
         try:
             chain = ChainInfo(
                 name=entry.name,
@@ -88,6 +120,11 @@ class Registry:
             chain.development == entry.development,
             "beacon-development",
             f"the chain {entry.beacon_id} is{'' if chain.development else ' not'} a development beacon",
+        )
+        require(
+            chain.development or entry.chain in _KNOWN_HASHES,
+            "beacon-unknown",
+            f"nobody knows the chain {entry.chain.hex()} called {entry.name}: anybody can run one",
         )
         self.chains[entry.chain] = chain
 
@@ -118,7 +155,7 @@ class Registry:
 
     def set_lanes(self, entry: StreamLanes) -> None:
         """Change how many lanes a stream has from here on."""
-        self.lanes[entry.stream] = entry.lanes
+        self.lanes.change(entry.stream, entry.lanes, entry.time_us, self.merge_delay_us)
 
 
 def read_game(source: Source, digest: bytes) -> GameDefinition:

@@ -3,12 +3,17 @@
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from rng_service.beacon.chain import ChainInfo
 from rng_service.records.protection import Protection
+
+# So many lines of one kind are shown to people; programs get all of them.
+_MOST_LINES = 20
 
 # PROTOCOL.md, section 1. Repeated in every report, because "verified" alone is never the whole answer.
 NOT_PROVEN = (
     "that the operator serves every player",
-    "that the vault's host is honest where no client seed was used",
+    "that the vault's host is honest, except where a client seed was used that nobody else knew",
+    "that a client seed was fresh",
     "that a stake was really taken or a payout really made",
     "that anything happened outside the log",
     "that everybody was shown the same log, until independent witnesses cosign it",
@@ -30,8 +35,11 @@ class LogReport:
     newest_digest_us: int | None
     extends_size: int | None
     development_beacon: bool
+    beacon_chains: tuple[str, ...]
     incidents: dict[str, int]
     outages: tuple[str, ...]
+    outage_total_s: float
+    unopened: tuple[str, ...]
     opened_voids: tuple[str, ...]
     skipped: tuple[str, ...]
 
@@ -49,13 +57,17 @@ class LogReport:
         ]
         if self.newest_digest_us is not None:
             lines.append(f"newest digest: {self.newest_digest_us} microseconds UTC by the operator's clock")
+        lines.extend(f"beacon: {line}" for line in self.beacon_chains)
         if self.extends_size is not None:
             lines.append(f"extends the older checkpoint of {self.extends_size} entries")
         if self.development_beacon:
             lines.append("a development beacon is in use: it protects nobody")
         if self.incidents:
             lines.append("incidents: " + _counts(self.incidents))
-        lines.extend(f"outage admitted by the operator: {line}" for line in self.outages)
+        lines.extend(_few("outage admitted by the operator", self.outages))
+        if self.outages:
+            lines.append(f"outages in all: {self.outage_total_s:.3f} seconds")
+        lines.extend(_few("unopened", self.unopened))
         lines.extend(f"opened voids: {line}" for line in self.opened_voids)
         return lines + _common(self.skipped)
 
@@ -71,6 +83,7 @@ class ReceiptReport:
     outcome: tuple[int, ...]
     payouts_minor: tuple[int, ...] | None
     protection: Protection
+    beacon_chain: str | None
     digest_seq: int | None
     pending: bool
     outage: str | None
@@ -106,6 +119,8 @@ class ReceiptReport:
         lines.append(f"content not chosen: {self.protection.content}")
         lines.append(f"assignment not steered: {self.protection.assignment}")
         lines.append(f"outcome not foreseen: {self.protection.foreseen}")
+        if self.beacon_chain is not None:
+            lines.append(f"beacon: {self.beacon_chain}")
         if self.protection.development_beacon:
             lines.append("the beacon is the operator's own, for development: it protects nobody")
         return lines + _common(self.skipped)
@@ -123,6 +138,7 @@ class PoolReport:
     bound: int
     commit_index: int
     content: str
+    beacon_chain: str | None
     development_beacon: bool
     opened_voids: tuple[str, ...]
     skipped: tuple[str, ...]
@@ -138,10 +154,40 @@ class PoolReport:
             f"slots: {self.size}, of them {self.drawn} drawn, {self.void} void, {self.bound} bound",
             f"content not chosen: {self.content}",
         ]
+        if self.beacon_chain is not None:
+            lines.append(f"beacon: {self.beacon_chain}")
         if self.development_beacon:
             lines.append("the beacon is the operator's own, for development: it protects nobody")
         lines.extend(f"opened voids: {line}" for line in self.opened_voids)
         return lines + _common(self.skipped)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProofReport:
+    """A receipt's record that was led to a signed checkpoint by its proof file, without the log."""
+
+    pool: str
+    slot: int
+    slots: int
+    kind: str
+    digest_seq: int
+    digest_time_us: int
+    entry_index: int
+    log_size: int
+    skipped: tuple[str, ...]
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the report as JSON values."""
+        return {**asdict(self), "not_proven": list(NOT_PROVEN), "verified": True}
+
+    def lines(self) -> list[str]:
+        """Return the report for people, one sentence a line."""
+        place = f"slot {self.slot}" if self.slots == 1 else f"slots {self.slot} to {self.slot + self.slots - 1}"
+        return [
+            f"{self.kind} of {place} of {self.pool}: in a signed checkpoint of {self.log_size} entries",
+            f"digest {self.digest_seq}, entry {self.entry_index}: {self.digest_time_us} by the operator's clock",
+            *_common(self.skipped),
+        ]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,6 +202,7 @@ class ExportReport:
     outcomes: int
     sessions: int
     totals: int
+    bindings: int
     notes: tuple[str, ...]
     skipped: tuple[str, ...]
 
@@ -170,6 +217,7 @@ class ExportReport:
             f"{kind} export of {self.origin}, digests {self.from_digest} to {self.to_digest}: verified",
             f"records: {_counts(self.records)}; {self.outcomes} outcomes recomputed",
             f"sessions without a gap: {self.sessions}; totals recomputed: {self.totals}",
+            f"closed pools whose bindings are those of the vault's journal: {self.bindings}",
             *self.notes,
         ]
         return lines + _common(self.skipped)
@@ -177,6 +225,18 @@ class ExportReport:
 
 def _counts(counts: dict[str, int]) -> str:
     return ", ".join(f"{name} {number}" for name, number in sorted(counts.items())) or "none"
+
+
+def chain_text(chain: ChainInfo) -> str:
+    """Return a beacon chain for people: its name, its hash, and whether the operator itself signs it."""
+    whose = ", the operator's own, for development" if chain.development else ""
+    return f"{chain.name} {chain.chain_hash.hex()}{whose}"
+
+
+def _few(what: str, lines: tuple[str, ...]) -> list[str]:
+    shown = [f"{what}: {line}" for line in lines[:_MOST_LINES]]
+    left = len(lines) - len(shown)
+    return [*shown, f"{what}: {left} more"] if left else shown
 
 
 def _common(skipped: tuple[str, ...]) -> list[str]:

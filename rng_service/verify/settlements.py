@@ -49,6 +49,7 @@ class Settlements:
     def take(self, record: OpenedRecord) -> bool:
         """Check one settlement; return whether it is the first for an outcome without a bet of its own."""
         binding = record.binding
+        _check_form(binding)
         name = bytes.fromhex(binding["draw"])
         bettor = name, record.slot, binding["bettor"]
         require(bettor not in self._bettors, "settle-twice", f"slot {record.slot}: settled twice for one bettor")
@@ -82,11 +83,28 @@ def named_draws(lines: Iterable[bytes]) -> set[bytes]:
     return found
 
 
+def _check_form(binding: dict[str, Any]) -> None:
+    """Check what a settlement must say whatever it settles."""
+    if binding["status"] == "final":
+        require("bet" in binding, "settle-bet", "a final settlement without a bet pays what nobody can check")
+    elif binding["status"] == "void":
+        require(
+            binding["payout_minor"] == 0 and "reason" in binding,
+            "settle-void",
+            f"a void settlement has a reason and pays 0, this one pays {binding['payout_minor']}",
+        )
+
+
 def _check_place(record: OpenedRecord, draw: OpenedRecord) -> None:
     require(
         record.pool == draw.pool and draw.slot <= record.slot < draw.slot + draw.slots,
         "settle-slot",
         f"settles slot {record.slot} of {record.pool}, its draw took {draw.slot} of {draw.pool}",
+    )
+    require(
+        record.binding["caller"] == draw.binding["caller"],
+        "settle-caller",
+        f"{record.binding['caller']} settles a draw of {draw.binding['caller']}",
     )
 
 
@@ -101,6 +119,7 @@ def _check_money(binding: dict[str, Any], draw: SettledDraw, number: int) -> Non
             "settle-confirm",
             f"confirms stake {stake} and payout {payout}, the draw had {own['stake_minor']} and {draw.payouts[number]}",
         )
-    elif binding["status"] == "final" and "bet" in binding:
+    elif binding["status"] == "final":
+        require(draw.payouts is None, "settle-own-bet", "a final settlement of a draw that had a bet of its own")
         expected = draw.evaluator.payouts(binding["bet"], stake, [draw.outcomes[number]])[0]
         require(payout == expected, "settle-payout", f"pays {payout}, the bet gives {expected}")
