@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, TypeVar, get_type_hints
 
 from rng_service.errors import ConfigError
+from rng_service.log_entries import MAX_BEACON_MARGIN_S, MAX_CLOSE_DELAY_S, MAX_HEARTBEAT_S, MAX_MERGE_DELAY_S
 
 DEVELOPMENT_ENVIRONMENTS = frozenset({"dev", "test", "demo"})
 MAX_CONFIG_BYTES = 1 << 20
@@ -107,6 +108,8 @@ class KeysConfig:
     kek_days: int = 90
     drbg_days: int = 1
     receipt_days: int = 30
+    # Where the key-encryption keys lie; "" is inside the vault's directory.
+    kek_directory: str = ""
 
 
 @dataclass(frozen=True)
@@ -147,6 +150,12 @@ class Config:
         return self.service.data_dir / "vault"
 
     @property
+    def kek_dir(self) -> Path:
+        """The key-encryption keys' directory; a relative setting lies in the data directory."""
+        configured = self.keys.kek_directory
+        return self.service.data_dir / configured if configured else self.vault_dir / "kek"
+
+    @property
     def vault_socket(self) -> Path:
         """The vault's unix socket, in a directory of its own."""
         return self.service.data_dir / "run" / "vault.sock"
@@ -163,9 +172,7 @@ def load_config(path: Path, environ: Mapping[str, str], overrides: Mapping[str, 
     try:
         data = path.read_bytes()
     except OSError as error:
-        raise ConfigError(
-            f"{path}: cannot be read ({error.strerror}); `sealdraw init DIR` makes one"
-        ) from None
+        raise ConfigError(f"{path}: cannot be read ({error.strerror}); `sealdraw init DIR` makes one") from None
     if len(data) > MAX_CONFIG_BYTES:
         raise ConfigError(f"{path}: larger than {MAX_CONFIG_BYTES} bytes")
     try:
@@ -193,9 +200,7 @@ def check_config(config: Config) -> Config:
     """Return ``config`` when its settings go together; raise ConfigError that says which do not."""
     operator, slash, environment = config.service.origin.rpartition("/")
     if not slash or not operator or not environment:
-        raise ConfigError(
-            "service.origin: expected <operator name>/<environment>, for instance acme.example/prod"
-        )
+        raise ConfigError("service.origin: expected <operator name>/<environment>, for instance acme.example/prod")
     if config.beacon.kind not in {"none", "quicknet", "development"}:
         raise ConfigError(f"beacon.kind: {config.beacon.kind!r} is none of none, quicknet, development")
     if config.beacon.kind == "development" and not config.service.development:
@@ -207,9 +212,17 @@ def check_config(config: Config) -> Config:
     if not 1 <= config.pools.ready <= 64:
         raise ConfigError("pools.ready: expected 1 to 64")
     if config.pools.activation_deadline_s < 86_400:
-        raise ConfigError(
-            "pools.activation_deadline_s: at least 86400, a day, so that a beacon outage voids nothing"
-        )
+        raise ConfigError("pools.activation_deadline_s: at least 86400, a day, so that a beacon outage voids nothing")
+    for dotted, value, most in (
+        ("log.merge_delay_s", config.log.merge_delay_s, MAX_MERGE_DELAY_S),
+        ("log.heartbeat_s", config.log.heartbeat_s, MAX_HEARTBEAT_S),
+        ("log.close_delay_s", config.log.close_delay_s, MAX_CLOSE_DELAY_S),
+        ("beacon.margin_s", config.beacon.margin_s, MAX_BEACON_MARGIN_S),
+    ):
+        if not 1 <= value <= most:
+            raise ConfigError(f"{dotted}: expected 1 to {most}, found {value}; the log declares it for ever")
+    if config.pools.ticket_lifetime_s < 1:
+        raise ConfigError("pools.ticket_lifetime_s: at least 1; a ticket that is expired when it is made binds nobody")
     return config
 
 

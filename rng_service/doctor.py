@@ -103,12 +103,21 @@ def _permissions(config: Config) -> Iterator[Check]:
     if not config.vault_dir.is_dir():
         yield Check("key files", Verdict.WRONG, f"{config.vault_dir} is not there", "sealdraw init, or restore it")
         return
-    loose = [path for path in (config.vault_dir, *config.vault_dir.rglob("*")) if _is_loose(path)]
+    places = {config.vault_dir, config.kek_dir}
+    loose = [
+        path for place in sorted(places) for path in (place, *place.rglob("*")) if path.exists() and _is_loose(path)
+    ]
     if loose:
         advice = f"chmod go= {loose[0]}; whoever could read it may know future outcomes: rotate and quarantine"
         yield Check("key files", Verdict.WRONG, f"{loose[0]} is open to others ({len(loose)} in all)", advice)
     else:
         yield Check("key files", Verdict.OK, "only their owner can read them")
+    if config.kek_dir.resolve().is_relative_to(config.vault_dir.resolve()):
+        finding = "lies in the vault directory: whoever gets a copy of that knows the slots of open pools"
+        advice = "keys.kek_directory on other storage, without snapshots (docs/operations.md)"
+        yield Check("key-encryption key apart", Verdict.NOTE, finding, advice)
+    else:
+        yield Check("key-encryption key apart", Verdict.OK, f"lies in {config.kek_dir}, not in the vault directory")
 
 
 def _is_loose(path: Path) -> bool:

@@ -82,7 +82,7 @@ def initialise(
 
 def _make_parts(config: Config, clock_us: Callable[[], int]) -> str:
     # Each of these, repeated, leaves what is there as it is.
-    vkey = initialise_vault(config.vault_dir, config.service.origin, clock_us=clock_us)
+    vkey = initialise_vault(config.vault_dir, config.service.origin, clock_us=clock_us, kek_directory=config.kek_dir)
     config.vault_socket.parent.mkdir(mode=0o700, exist_ok=True)
     engine = open_engine(config.ledger_url)
     try:

@@ -51,6 +51,8 @@ COMMENTED: Final[Mapping[str, str]] = {
     "keys.kek_days": "Rotation by age; 0 leaves a key until `sealdraw keys rotate`.",
     "keys.drbg_days": "",
     "keys.receipt_days": "",
+    "keys.kek_directory": 'Where the keys lie that protect all others; "" is inside the vault directory. Anywhere\n'
+    "else, best on storage without snapshots, a copy of the vault directory alone opens nothing.",
 }
 
 

@@ -29,7 +29,7 @@ class VaultOpener(Protocol):
     def open_group(
         self,
         openings: Sequence[vault_pb2.Opening],
-        acceptances: Sequence[bytes] = ...,
+        settlements: Sequence[bytes] = ...,
         *,
         sign: bool = ...,
         key_id: str = ...,
@@ -62,7 +62,6 @@ def open_records(vault: VaultOpener, key_id: str, records: Sequence[BoundRecord]
     """
     openings = [record for record in records if record.kind != "settle"]
     settlements = [record for record in records if record.kind == "settle"]
-    settled = {record.id: settle_record(record.binding) for record in settlements}
     answer = vault.open_group(
         [
             vault_pb2.Opening(
@@ -75,7 +74,7 @@ def open_records(vault: VaultOpener, key_id: str, records: Sequence[BoundRecord]
             )
             for record in openings
         ],
-        [record_digest(settled[record.id]) for record in settlements],
+        [record.binding for record in settlements],
         sign=True,
         key_id=key_id,
     )
@@ -106,7 +105,7 @@ def _opened(
     signature: bytes,
 ) -> list[OpenedRecord]:
     made = {record.id: _record_bytes(record, secrets.get(record.id, b"")) for record in records}
-    # The vault's order: openings first, then acceptances, each in record order.
+    # The vault's order: openings first, then settlements, each in record order.
     signed = [r for r in records if r.kind != "settle"] + [r for r in records if r.kind == "settle"]
     levels = levels_of([record_digest(made[record.id]) for record in signed])
     places = {record.id: index for index, record in enumerate(signed)}

@@ -23,6 +23,8 @@ from rng_service.records.payload import payload_hash
 
 MAX_BATCH = 1_000
 MAX_BET_BYTES = 4_096
+# A ticket on this would be drawn without a seed.
+_NO_SEED = sha256(b"").digest()
 
 
 class Streams(Protocol):
@@ -49,6 +51,8 @@ def reserve(request: draw_pb2.ReserveRequest, caller: str, catalog: Streams) -> 
     request_id = checks.request_id(request.request_id)
     session = checks.session(request.session)
     seed_hash = checks.exactly("client_seed_hash", request.client_seed_hash, 32)
+    if seed_hash == _NO_SEED:
+        checks.refuse("client_seed_hash", "the hash of no seed at all, which everybody can foresee")
     tags = checks.tags(request.tags)
     stream = _stream(request, checks, catalog)
     payload = payload_hash(
@@ -91,6 +95,8 @@ def draw(request: draw_pb2.DrawRequest, caller: str, catalog: Streams) -> Play:
             checks.refuse("client_seed", "a draw on a ticket reveals the seed that the ticket holds the hash of")
     if request.next_client_seed_hash:
         checks.exactly("next_client_seed_hash", request.next_client_seed_hash, 32)
+        if request.next_client_seed_hash == _NO_SEED:
+            checks.refuse("next_client_seed_hash", "the hash of no seed at all, which everybody can foresee")
     return _draw(
         "Draw",
         request,

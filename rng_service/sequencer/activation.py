@@ -4,14 +4,13 @@ from sqlalchemy import Connection, delete, insert, select
 
 from anchor.errors import VerificationError
 from anchor.merkle import leaf_hash
-from anchor.reader import LogReader
-from anchor.source import DirectorySource
 from rng_service.beacon import beacon_value, verify_round
 from rng_service.ledger.models import BeaconRoundRow, MetaRow
 from rng_service.ledger.sequencing import append_entry
 from rng_service.log_entries import PoolActivate
 from rng_service.pools.lifecycle import Activation, Event, State, next_activation
 from rng_service.sequencer.context import Context, LedgerRow, get_meta, move_pool, pools_in
+from rng_service.sequencer.proofs import PublishedLog
 from rng_service.sequencer.publication import cover_key
 from rng_service.sequencer.rounds import RoundSource
 
@@ -46,7 +45,7 @@ def overdue_pools(context: Context) -> list[int]:
 def enable_activated(context: Context) -> int:
     """Let the vault open slots of pools whose activation is published, then let them be drawn from."""
     enabled = 0
-    reader = None
+    log = None
     with context.reading() as connection:
         coming = pools_in(connection, State.SEALED, State.COMMITTED, State.ACTIVATING)
     held: set[tuple[int, int]] = set()
@@ -58,13 +57,11 @@ def enable_activated(context: Context) -> int:
             # Pools of a lane are used in number order: one whose round came early waits for those before it.
             held.add(lane)
             continue
-        reader = reader or LogReader(DirectorySource(context.config.public_dir), context.log_key)
+        log = log or PublishedLog(context)
         context.vault.activate_pool(
             pool.pool_id,
-            commit_entry=bytes(pool.commit_entry),
-            commit_index=pool.commit_index,
-            checkpoint=reader.checkpoint_note(),
-            inclusion_proof=reader.inclusion_proof(pool.commit_index),
+            log.prove(bytes(pool.commit_entry), pool.commit_index),
+            log.prove(bytes(pool.activate_entry), pool.activate_index),
         )
         # A crash right here leaves a pool that the vault would open and that nobody draws from: asked again, the
         # vault says yes again.

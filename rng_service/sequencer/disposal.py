@@ -8,6 +8,7 @@ from rng_service.log_entries import Incident, PoolQuarantine, PoolVoid
 from rng_service.pools.lifecycle import Event, State
 from rng_service.sequencer.activation import overdue_pools
 from rng_service.sequencer.context import Context, LedgerRow, get_meta, move_pool, pools_in, set_meta
+from rng_service.sequencer.proofs import PublishedLog
 from rng_service.sequencer.voiding import VoidRun, bind_voids
 from rng_service.vault.errors import VaultRefusedError
 
@@ -37,9 +38,12 @@ def dispose(context: Context) -> int:
 
 
 def _void_unused(context: Context, pool: LedgerRow, reason: str) -> bool:
-    """A pool of which nothing was bound is opened by its key."""
+    """A pool of which nothing was bound is opened by its key, once its commitment is published."""
+    if pool.commit_index is None:
+        return False
+    commit = PublishedLog(context).prove(bytes(pool.commit_entry), pool.commit_index)
     try:
-        key = context.vault.void_pool(pool.pool_id)
+        key = context.vault.void_pool(pool.pool_id, commit)
     except VaultRefusedError as error:
         return _halt_unopenable(context, pool, error)
     # A crash right here leaves a pool that the vault has ended and the log has not: the vault gives the key again.

@@ -81,6 +81,7 @@ def announcements(
                 key_id=bytes.fromhex(key.key_id),
                 public_key=key.public_key,
                 epoch=key.epoch,
+                signature=key.attestation,
             )
     if state.kek_epoch > announced.get(f"{_MARK}kek", 0):
         missing[f"{_MARK}kek"] = KeyRotation(origin=origin, time_us=now_us, kind="kek", epoch=state.kek_epoch)

@@ -76,7 +76,7 @@ def open_group(
     items = [_item(pools[record.pool].name, record, record_digest(settle_record(record.binding))) for record in settled]
     answer = vault.open_group(
         [_opening(record, pools[record.pool].name, tickets) for record in slots],
-        [item.digest for item in items],
+        [record.binding for record in settled],
         sign=True,
         key_id=group.key_id,
     )

@@ -24,7 +24,12 @@ def plan(config: Config, config_path: Path, workers: int) -> list[ChildSpec]:
         _python(
             "vault",
             "rng_service.vault.process",
-            ("--directory", config.vault_dir, "--socket", config.vault_socket, "--origin", config.service.origin),
+            (
+                *("--directory", config.vault_dir),
+                *("--kek-directory", config.kek_dir),
+                *("--socket", config.vault_socket),
+                *("--origin", config.service.origin),
+            ),
             stage=0,
             ready_marker="vault ready",
         )

@@ -1,53 +1,107 @@
-"""Proof that a pool's commitment is public history, which the vault demands before it opens a slot."""
+"""Proof that what the vault is asked for is public history: a pool's commitment, and its activation."""
 
 from collections.abc import Sequence
+from hashlib import sha256
+from typing import NamedTuple, Protocol
 
-from anchor import canonical
 from anchor.checkpoint import open_checkpoint
 from anchor.errors import AnchorError, VerificationError
 from anchor.merkle import leaf_hash, verify_inclusion
 from anchor.note import VerifierKey
+from rng_service.log_entries import PoolActivate, PoolCommit, parse_entry
 from rng_service.vault.errors import VaultRefusedError
+from rng_service.vault.pool_state import PoolState
 
-__all__ = ["verify_commitment"]
+__all__ = ["LoggedEntry", "SignedHistory", "verify_activation", "verify_commitment"]
 
 
-def verify_commitment(
-    *,
-    entry: bytes,
-    index: int,
-    checkpoint: bytes,
-    path: Sequence[bytes],
-    log_key: VerifierKey,
-    newest_size: int,
-    pool_id: str,
-    size: int,
-    slot_root: bytes,
-) -> None:
-    """Check that ``entry`` commits to exactly this pool and stands in a checkpoint that this vault signed.
+class LoggedEntry(Protocol):
+    """A log entry with the proof that it stands in a checkpoint signed here; the proto's message fits."""
 
-    ``newest_size`` is the size of the guard's mark: what claims to be larger was not signed here. Raises
-    VaultRefusedError ``commit-mismatch`` or ``commit-unproven``.
+    @property
+    def entry(self) -> bytes:
+        """The entry's bytes."""
+
+    @property
+    def index(self) -> int:
+        """Its place in the log."""
+
+    @property
+    def checkpoint(self) -> bytes:
+        """A signed note that covers it."""
+
+    @property
+    def inclusion_proof(self) -> Sequence[bytes]:
+        """The path from the entry to the checkpoint's root."""
+
+
+class SignedHistory(NamedTuple):
+    """The history that this vault has signed: its key, and the size of the guard's mark."""
+
+    log_key: VerifierKey
+    size: int
+
+
+def verify_commitment(logged: LoggedEntry, pool: PoolState, history: SignedHistory) -> PoolCommit:
+    """Return the commitment to exactly ``pool``, which stands in the signed history.
+
+    Raises VaultRefusedError ``commit-mismatch`` or ``commit-unproven``.
     """
     try:
-        fields = canonical.decode_object(entry, what="commit entry")
-        expected = {
-            "origin": log_key.name,
-            "pool": pool_id,
-            "size": size,
-            "slot_root": slot_root.hex(),
-            "type": "pool.commit",
-            "v": 1,
-        }
-        for name, value in expected.items():
-            if fields.get(name) != value or isinstance(fields.get(name), bool):
-                raise VerificationError("commit", f"{name} is {fields.get(name)!r}, the pool has {value!r}")
+        commit = parse_entry(logged.entry)
+        if not isinstance(commit, PoolCommit):
+            raise VerificationError("commit", f"the entry is a {commit.TYPE}")
+        found = commit.origin, commit.pool, commit.size, commit.slot_root
+        if found != (history.log_key.name, pool.pool_id, pool.size, pool.slot_root):
+            raise VerificationError("commit", "the entry commits to another pool, size, root or log")
     except AnchorError as error:
-        raise VaultRefusedError("commit-mismatch", f"{pool_id}: {error}") from error
+        raise VaultRefusedError("commit-mismatch", f"{pool.pool_id}: {error}") from error
+    _verify_logged(logged, history, "commit-unproven", pool.pool_id)
+    return commit
+
+
+def verify_activation(
+    logged: LoggedEntry, committed: LoggedEntry, commit: PoolCommit, pool: PoolState, history: SignedHistory
+) -> None:
+    """Check that ``logged`` activates exactly the commitment ``commit``, which stands in the log as ``committed``.
+
+    Whether the beacon's signature is the round's is for everybody to check in the log; here it must be there if, and
+    only if, the commitment waits for one. Raises VaultRefusedError ``activation-mismatch`` or ``activation-unproven``.
+    """
     try:
-        signed = open_checkpoint(checkpoint, log_key)
-        if signed.size > newest_size:
-            raise VerificationError("checkpoint", f"size {signed.size} is beyond the newest, {newest_size}")
-        verify_inclusion(index=index, size=signed.size, leaf=leaf_hash(entry), path=path, root=signed.root)
+        activation = parse_entry(logged.entry)
+        if not isinstance(activation, PoolActivate):
+            raise VerificationError("activation", f"the entry is a {activation.TYPE}")
+        found = activation.origin, activation.pool, activation.commit_index, activation.commit
+        if found != (history.log_key.name, pool.pool_id, committed.index, leaf_hash(committed.entry)):
+            raise VerificationError("activation", "the entry activates another pool, commitment or log")
+        if logged.index <= committed.index:
+            raise VerificationError("activation", f"it stands at {logged.index}, the commitment at {committed.index}")
+        _check_beacon(activation, commit)
     except AnchorError as error:
-        raise VaultRefusedError("commit-unproven", f"{pool_id}: {error}") from error
+        raise VaultRefusedError("activation-mismatch", f"{pool.pool_id}: {error}") from error
+    _verify_logged(logged, history, "activation-unproven", pool.pool_id)
+
+
+def _check_beacon(activation: PoolActivate, commit: PoolCommit) -> None:
+    signature, value = activation.beacon_signature, activation.beacon_value
+    if (signature is None) != (commit.beacon is None):
+        raise VerificationError("activation", "a round's signature stands where, and only where, a round is named")
+    if signature is not None and value != sha256(signature).digest():
+        raise VerificationError("activation", "beacon_value is not the hash of beacon_signature")
+
+
+def _verify_logged(logged: LoggedEntry, history: SignedHistory, reason: str, pool_id: str) -> None:
+    try:
+        signed = open_checkpoint(logged.checkpoint, history.log_key)
+        if signed.size > history.size:
+            raise VerificationError("checkpoint", f"size {signed.size} is beyond the newest, {history.size}")
+        verify_inclusion(
+            index=logged.index,
+            size=signed.size,
+            leaf=leaf_hash(logged.entry),
+            path=list(logged.inclusion_proof),
+            root=signed.root,
+        )
+    except AnchorError as error:
+        raise VaultRefusedError(reason, f"{pool_id}: {error}") from error

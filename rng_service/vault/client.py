@@ -95,37 +95,31 @@ class VaultClient:
     def activate_pool(
         self,
         pool_id: str,
-        *,
-        commit_entry: bytes,
-        commit_index: int,
-        checkpoint: bytes,
-        inclusion_proof: Sequence[bytes],
+        commit: vault_pb2.LoggedEntry,
+        activation: vault_pb2.LoggedEntry,
     ) -> None:
-        """Let a pool's slots be opened, by proof that its commitment is in the log."""
-        request = vault_pb2.ActivatePoolRequest(
-            pool_id=pool_id,
-            commit_entry=commit_entry,
-            commit_index=commit_index,
-            checkpoint=checkpoint,
-            inclusion_proof=inclusion_proof,
-        )
+        """Let a pool's slots be opened, by proof that its commitment and its activation are in the log."""
+        request = vault_pb2.ActivatePoolRequest(pool_id=pool_id, commit=commit, activation=activation)
         self._call(lambda: self._stub.ActivatePool(request, timeout=self._timeout_s))
 
     def open_group(
         self,
         openings: Sequence[vault_pb2.Opening],
-        acceptances: Sequence[bytes] = (),
+        settlements: Sequence[bytes] = (),
         *,
         sign: bool = True,
         key_id: str = "",
     ) -> vault_pb2.OpenGroupResponse:
-        """Bind and open a group, signed with ``key_id`` or the current key; look at each ``refused`` first."""
-        request = vault_pb2.OpenGroupRequest(openings=openings, acceptances=acceptances, sign=sign, key_id=key_id)
+        """Bind and open a group, signed with ``key_id`` or the current key; look at each ``refused`` first.
+
+        ``settlements`` are bindings. A VaultRefusedError has bound nothing.
+        """
+        request = vault_pb2.OpenGroupRequest(openings=openings, settlements=settlements, sign=sign, key_id=key_id)
         return self._call(lambda: self._stub.OpenGroup(request, timeout=self._timeout_s))
 
-    def void_pool(self, pool_id: str) -> bytes:
-        """End an unused pool and return its key, for publication."""
-        request = vault_pb2.VoidPoolRequest(pool_id=pool_id)
+    def void_pool(self, pool_id: str, commit: vault_pb2.LoggedEntry) -> bytes:
+        """End an unused pool whose commitment is in the log, and return its key, for publication."""
+        request = vault_pb2.VoidPoolRequest(pool_id=pool_id, commit=commit)
         return self._call(lambda: self._stub.VoidPool(request, timeout=self._timeout_s)).pool_key
 
     def erase_pool(self, pool_id: str) -> vault_pb2.ErasePoolResponse:

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from anchor.merkle import root_of
-from rng_service.encoding import ERASE_LABEL, lp
+from rng_service.encoding import erase_statement
 from rng_service.pools.slots import slot_leaves, slot_secrets
 from rng_service.vault import entries
-from rng_service.vault.activation import verify_commitment
+from rng_service.vault.activation import LoggedEntry, SignedHistory, verify_activation, verify_commitment
 from rng_service.vault.durable import remove_temporaries
 from rng_service.vault.entropy import EntropySource, system_entropy
 from rng_service.vault.errors import KeystoreError, VaultRefusedError
@@ -53,19 +53,22 @@ class SealedPool(NamedTuple):
 
 
 class ErasureProof(NamedTuple):
-    """The vault's signed word that a pool's key is gone."""
+    """The vault's signed word on what it opened a pool for, and that the pool's key is gone."""
 
     signature: bytes
     key_id: str
+    drawn: int
+    voided: int
+    bindings_digest: bytes
 
 
 class Vault:
     """The vault on ``directory``, whose lock the caller holds; `close` it before the lock is let go.
 
-    ``clock_us`` gives microseconds UTC and dates keys only. Opening it runs the self-test, finishes what a
-    crash interrupted and replays the journal. Raises SelfTestError, KeystoreError or JournalError when it
-    must not run. A wrapped pool key that does not authenticate disables its own pool only; `damaged` names
-    the file.
+    ``clock_us`` gives microseconds UTC and dates keys only; ``kek_directory`` is that of `Keystore`. Opening it runs
+    the self-test, finishes what a crash interrupted and replays the journal. Raises SelfTestError, KeystoreError or
+    JournalError when it must not run. A wrapped pool key that does not authenticate disables its own pool only;
+    `damaged` names the file.
     """
 
     def __init__(
@@ -76,6 +79,7 @@ class Vault:
         clock_us: Callable[[], int],
         entropy: EntropySource = system_entropy,
         on_step: OnStep = no_step,
+        kek_directory: Path | None = None,
     ) -> None:
         run_self_test()
         check_origin(directory, origin)
@@ -89,10 +93,12 @@ class Vault:
         self._history_lock = threading.Lock()
         self._sealing: Counter[str] = Counter()
         self._sealing_done = threading.Condition(self._lock)
-        self.store = Keystore(directory, on_step=on_step)
+        self.store = Keystore(directory, on_step=on_step, kek_directory=kek_directory)
         key, self.log_key = load_checkpoint_key(self.store, origin)
         self.guard = HistoryGuard(directory / HISTORY_FILE, origin, key, on_step=on_step)
-        self.receipt_keys = ReceiptKeys(directory, self.store, now_us=clock_us(), on_step=on_step)
+        self.receipt_keys = ReceiptKeys(
+            directory, self.store, now_us=clock_us(), on_step=on_step, attest=self.guard.attest_receipt_key
+        )
         self.pools = PoolTable()
         self._journal = Journal(
             directory / JOURNAL_DIRECTORY,
@@ -144,27 +150,18 @@ class Vault:
                 del self._sealing[pool_id]
                 self._sealing_done.notify_all()
 
-    def activate(self, pool_id: str, *, entry: bytes, index: int, checkpoint: bytes, path: Sequence[bytes]) -> None:
-        """Let slots be opened, durably, after proof that the commitment is in a checkpoint signed here.
+    def activate(self, pool_id: str, commit: LoggedEntry, activation: LoggedEntry) -> None:
+        """Let slots be opened, durably, after proof that commitment and activation are in checkpoints signed here.
 
-        An active pool stays active. Raises VaultRefusedError ``unknown-pool``, ``pool-ended``,
-        ``commit-mismatch`` or ``commit-unproven``.
+        An active pool stays active. Raises VaultRefusedError ``unknown-pool``, ``pool-ended``, ``commit-mismatch``,
+        ``commit-unproven``, ``activation-mismatch`` or ``activation-unproven``.
         """
         with self._lock:
             pool = self.pools.get(pool_id)
             if pool.life in {Life.VOID, Life.ERASED}:
                 raise VaultRefusedError("pool-ended", f"{pool_id} is {pool.life}")
-            verify_commitment(
-                entry=entry,
-                index=index,
-                checkpoint=checkpoint,
-                path=path,
-                log_key=self.log_key,
-                newest_size=self.guard.mark.size,
-                pool_id=pool_id,
-                size=pool.size,
-                slot_root=pool.slot_root,
-            )
+            history = self._signed_history()
+            verify_activation(activation, commit, verify_commitment(commit, pool, history), pool, history)
             if pool.life is Life.SEALED:
                 self.pools.set_stream(pool_id, SecretStream(self._pool_key(pool_id)))
                 # A crash behind this line leaves the pool active without an answer; asking again succeeds.
@@ -172,21 +169,24 @@ class Vault:
                 pool.activate()
 
     def open_group(
-        self, openings: Sequence[OpeningRequest], acceptances: Sequence[bytes], *, sign: bool, key_id: str = ""
+        self, openings: Sequence[OpeningRequest], settlements: Sequence[bytes], *, sign: bool, key_id: str = ""
     ) -> GroupResult:
         """Bind every opening of the group that may be bound, durably, then return secrets and a signature."""
         with self._lock:
-            return self._opener.open(openings, acceptances, sign=sign, key_id=key_id)
+            return self._opener.open(openings, settlements, sign=sign, key_id=key_id)
 
-    def void(self, pool_id: str) -> PoolKey:
+    def void(self, pool_id: str, commit: LoggedEntry) -> PoolKey:
         """End a pool of which no slot was ever opened or reserved, and return its key for publication.
 
-        Asking again returns the same. Raises VaultRefusedError ``unknown-pool`` or ``pool-used``.
+        Only after proof that the commitment is in the log: nobody has the key of a pool that can still be committed
+        to. Asking again returns the same. Raises VaultRefusedError ``unknown-pool``, ``pool-used``,
+        ``commit-mismatch`` or ``commit-unproven``.
         """
         with self._lock:
             pool = self.pools.get(pool_id)
             if pool.life is Life.ERASED or not pool.untouched:
                 raise VaultRefusedError("pool-used", f"{pool_id}: slots were opened or reserved")
+            verify_commitment(commit, pool, self._signed_history())
             key = self._pool_key(pool_id)
             if pool.life is not Life.VOID:
                 # A crash behind this line leaves the pool void and its key unpublished; asking again returns
@@ -196,7 +196,7 @@ class Vault:
             return key
 
     def erase(self, pool_id: str) -> ErasureProof:
-        """Destroy the key of a pool whose slots were all drawn or thrown away, and sign that it is gone.
+        """Destroy the key of a pool that was opened in full; sign that, and what its slots were opened for.
 
         Asking again signs again. Raises VaultRefusedError ``unknown-pool`` or ``pool-incomplete``.
         """
@@ -212,8 +212,17 @@ class Vault:
                 self.pools.end(pool_id, Life.ERASED)
             # A crash before the file is gone leaves an erased pool with a key, which the next start destroys.
             self.store.erase(pool_key_name(pool_id), step="pool-key")
-            statement = ERASE_LABEL + lp(self.origin.encode()) + lp(pool_id.encode()) + pool.slot_root
-            return ErasureProof(self.receipt_keys.sign(statement), self.receipt_keys.current.key_id)
+            statement = erase_statement(
+                self.origin,
+                pool_id,
+                pool.slot_root,
+                drawn=pool.drawn,
+                void=pool.voided,
+                bindings_digest=pool.bindings_digest,
+            )
+            signature = self.receipt_keys.sign(statement)
+            key_id = self.receipt_keys.current.key_id
+            return ErasureProof(signature, key_id, pool.drawn, pool.voided, pool.bindings_digest)
 
     def read_journal(self, after_sequence: int) -> Iterator[Frame]:
         """Yield the durable frames behind ``after_sequence``."""
@@ -277,6 +286,10 @@ class Vault:
                 self._journal.append(entries.encode_sealed(pool_id, size, root))
                 self.pools.add(PoolState(pool_id, size, root))
             return SealedPool(leaves, root, self.drbg.instance, self.drbg.epoch, self.store.kek_epoch)
+
+    def _signed_history(self) -> SignedHistory:
+        # The mark only grows, so reading it without the history lock can only refuse too much.
+        return SignedHistory(self.log_key, self.guard.mark.size)
 
     def _pool_key(self, pool_id: str) -> PoolKey:
         return self.store.load(pool_key_name(pool_id), PoolKey)[0]

@@ -19,6 +19,7 @@ from anchor.checkpoint import Checkpoint, open_checkpoint
 from anchor.errors import AnchorError, VerificationError
 from anchor.merkle import EMPTY_ROOT, verify_consistency
 from anchor.note import VerifierKey, sign_note
+from rng_service.encoding import receipt_key_statement
 from rng_service.vault.durable import read_private, write_atomically
 from rng_service.vault.errors import KeystoreError, VaultRefusedError
 from rng_service.vault.journal import GENESIS, Mark
@@ -91,6 +92,13 @@ class HistoryGuard:
         if not path.exists():
             empty = HistoryMark(0, EMPTY_ROOT, b"", Mark(0, GENESIS))
             write_atomically(path, empty.encode(), on_step=on_step, step="mark")
+
+    def attest_receipt_key(self, public_key: bytes, epoch: int) -> bytes:
+        """Return the log key's signature on a receipt key: the word that this vault made it.
+
+        The statement begins with a label of its own, so that it cannot be taken for a checkpoint.
+        """
+        return self._key.sign(receipt_key_statement(self._origin, public_key, epoch))
 
     def sign(self, size: int, root: bytes, proof: Sequence[bytes], old_size: int, journal: Mark) -> bytes:
         """Return the signed note for (``size``, ``root``), which ``proof`` links to the mark.

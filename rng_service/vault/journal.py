@@ -10,6 +10,7 @@ can be torn by a crash; it was never answered and is cut at the next start. Anyt
 the chain is damage, and the journal refuses to open.
 """
 
+import errno
 import os
 from bisect import bisect_right
 from collections.abc import Callable, Iterator
@@ -61,8 +62,9 @@ class _Place(NamedTuple):
 class Journal:
     """The journal below ``directory``; `open` it, replay it, append to it.
 
-    One thread appends at a time (the owner's lock); `read_after` may run beside it. After a failed write the
-    journal refuses every further append, because what the disk holds is then unknown until the next start.
+    One thread appends at a time (the owner's lock); `read_after` may run beside it. From the moment in which a frame
+    may be on the disk until it is known to be, the journal refuses every further append: after a failed write or sync
+    only the next start, which reads what is there, can tell whether the frame counts.
     """
 
     def __init__(
@@ -109,7 +111,8 @@ class Journal:
     def append(self, payload: bytes) -> int:
         """Make one frame durable and return its sequence number.
 
-        Raises JournalError. When the disk is full nothing was written and a later append may succeed.
+        Raises JournalError. When the disk is full no frame was written and a later append may succeed; after any other
+        failure none does before a restart.
         """
         if self._failure is not None:
             raise JournalError(f"the journal stopped after a failed write ({self._failure}); restart the vault")
@@ -118,6 +121,8 @@ class Journal:
         head = sha256(self.head + payload).digest()
         frame = u32(len(payload)) + payload + bytes(-(4 + len(payload)) % 8) + head
         self._make_room(len(frame))
+        # Whatever ends the next lines, an interrupt or a want of memory too, leaves this behind.
+        self._failure = "it was interrupted"
         try:
             _write_all(self._descriptor, frame, self._position)
             # A crash here leaves a whole, a torn or no frame. It was not answered; whole, it binds its slots.
@@ -133,6 +138,7 @@ class Journal:
         self._position += len(frame)
         self.head = head
         self.sequence += 1
+        self._failure = None
         return self.sequence
 
     def read_after(self, sequence: int) -> Iterator[Frame]:
@@ -221,6 +227,7 @@ class Journal:
                 _write_all(self._descriptor, bytes(max(missing, self._extension_bytes)), self._allocated)
                 os.fsync(self._descriptor)
             except OSError as error:
+                self._stop_unless_full(error)
                 raise JournalError(f"no room for the journal ({error}); free disk space") from error
             # A crash here leaves zeros behind the last frame, which are what a fresh segment ends in.
             self._on_step("journal.extended")
@@ -239,9 +246,15 @@ class Journal:
             temporary.replace(path)
             sync_directory(self._directory)
         except OSError as error:
+            self._stop_unless_full(error)
             raise JournalError(f"{path}: the segment could not be made ({error}); free disk space") from error
         self._path = path
         return descriptor
+
+    def _stop_unless_full(self, error: OSError) -> None:
+        # No frame was written yet, so a full disk only has to be emptied. A disk that fails otherwise is not trusted.
+        if error.errno not in {errno.ENOSPC, errno.EDQUOT}:
+            self._failure = str(error)
 
     def _segments(self) -> list[Path]:
         return sorted(self._directory.glob(f"*{_SUFFIX}"))

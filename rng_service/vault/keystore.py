@@ -1,9 +1,11 @@
 """Keys on disk: a key-encryption key in a file of its own, every other key wrapped under it.
 
-    kek/<epoch>.key       8 bytes magic || u64 epoch || u64 created_us || 32 bytes key pools/<pool>.key
-    wrapped pool key; "/" of the pool_id is written "~" keys/<name>.key       wrapped checkpoint and receipt
-    keys wrapped               8 bytes magic || u64 kek epoch || u64 created_us || 12 bytes nonce || 48 bytes
-    AES-256-GCM
+    kek/<epoch>.key     8 bytes magic || u64 epoch || u64 created_us || 32 bytes key
+    pools/<pool>.key    a wrapped pool key; "/" of the pool_id is written "~"
+    keys/<name>.key     the wrapped checkpoint key, and wrapped receipt keys
+    wrapped             8 bytes magic || u64 kek epoch || u64 created_us || 12 bytes nonce || 48 bytes AES-256-GCM
+
+``kek/`` may lie elsewhere, on other storage: then a copy of this directory alone opens nothing.
 
 The associated data of a wrapped key is ``lp("sealdraw/v1/wrap") || lp(name) || u64 kek epoch || u64
 created_us``, so a file copied to another name does not authenticate. All files are 0600 in directories 0700;
@@ -69,28 +71,37 @@ def receipt_key_name(epoch: int) -> str:
 
 
 class Keystore:
-    """The wrapped keys below ``directory``.
+    """The wrapped keys below ``directory``; key-encryption keys are in ``kek_directory``, its ``kek/`` when None.
 
     Opening it finishes a rotation that a crash interrupted. All methods may be called from several threads.
     """
 
-    def __init__(self, directory: Path, *, on_step: OnStep) -> None:
+    def __init__(self, directory: Path, *, on_step: OnStep, kek_directory: Path | None = None) -> None:
         self._directory = directory
+        self._kek_directory = kek_directory or directory / "kek"
         self._on_step = on_step
         self._lock = threading.Lock()
         self._rotating = threading.Lock()
-        for name in ("kek", "pools", "keys"):
-            make_private_directory(directory / name)
-            remove_temporaries(directory / name)
+        for part in (self._kek_directory, directory / "pools", directory / "keys"):
+            make_private_directory(part)
+            remove_temporaries(part)
         self._keks = dict(self._read_keks())
         self.damaged: tuple[str, ...] = ()
         if len(self._keks) > 1:
             self.damaged = self._finish_rotation()
 
     @classmethod
-    def create(cls, directory: Path, first: KeyEncryptionKey, created_us: int, *, on_step: OnStep) -> "Keystore":
+    def create(
+        cls,
+        directory: Path,
+        first: KeyEncryptionKey,
+        created_us: int,
+        *,
+        on_step: OnStep,
+        kek_directory: Path | None = None,
+    ) -> "Keystore":
         """Make a keystore with its first key-encryption key; an existing one is opened and kept."""
-        store = cls(directory, on_step=on_step)
+        store = cls(directory, on_step=on_step, kek_directory=kek_directory)
         if not store._keks:
             store._add_kek(1, first, created_us)
         return store
@@ -99,7 +110,7 @@ class Keystore:
     def kek_epoch(self) -> int:
         """The epoch of the current key-encryption key."""
         if not self._keks:
-            raise KeystoreError(f"{self._directory / 'kek'}: no key-encryption key; restore it from its backup")
+            raise KeystoreError(f"{self._kek_directory}: no key-encryption key; restore it from its backup")
         return max(self._keks)
 
     @property
@@ -186,7 +197,7 @@ class Keystore:
         self._keks[epoch] = _Kek(key, created_us)
 
     def _read_keks(self) -> Iterator[tuple[int, _Kek]]:
-        paths = sorted((self._directory / "kek").glob(f"*{_SUFFIX}"))
+        paths = sorted(self._kek_directory.glob(f"*{_SUFFIX}"))
         for path in paths:
             data = read_private(path, _KEK_BYTES)
             if data == bytes(_KEK_BYTES) and path != paths[-1]:
@@ -213,7 +224,9 @@ class Keystore:
         epoch, created_us = int.from_bytes(data[8:16], "big"), int.from_bytes(data[16:24], "big")
         kek = self._keks.get(epoch)
         if kek is None:
-            raise KeystoreError(f"{path}: wrapped under key-encryption key {epoch}, which is not in {self._directory}")
+            raise KeystoreError(
+                f"{path}: wrapped under key-encryption key {epoch}, which is not in {self._kek_directory}"
+            )
         try:
             secret = AESGCM(kek.key.reveal_secret()).decrypt(
                 data[24:36], data[36:], _associated_data(name, epoch, created_us)
@@ -231,7 +244,7 @@ class Keystore:
         return self._directory / (name + _SUFFIX)
 
     def _kek_path(self, epoch: int) -> Path:
-        return self._directory / "kek" / f"{epoch:08d}{_SUFFIX}"
+        return self._kek_directory / f"{epoch:08d}{_SUFFIX}"
 
 
 def _associated_data(name: str, kek_epoch: int, created_us: int) -> bytes:

@@ -4,7 +4,7 @@ lock            held with flock while a vault runs
 origin          the log's origin, one line
 drbg.json       how often a generator was instantiated
 history.json    the single-history guard's mark
-kek/ keys/ pools/ journal/
+kek/ keys/ pools/ journal/      (kek/ wherever `--kek-directory` says)
 """
 
 import fcntl
@@ -59,8 +59,11 @@ def initialise_vault(
     clock_us: Callable[[], int],
     entropy: EntropySource = system_entropy,
     on_step: OnStep = no_step,
+    kek_directory: Path | None = None,
 ) -> str:
     """Make the vault's directory and first keys, and return the log's verifier key (one line).
+
+    ``kek_directory`` is that of `Keystore`; the directory in which it is made exists.
 
     An initialisation that a crash interrupted is finished by repeating it; on a finished one nothing changes.
     Raises KeystoreError when the directory belongs to another origin, VaultBusyError when a vault runs on it.
@@ -72,9 +75,10 @@ def initialise_vault(
     lock = lock_directory(directory)
     try:
         if not (directory / _ORIGIN_FILE).exists():
-            _create_parts(directory, origin, clock_us(), entropy, on_step)
+            _create_parts(directory, origin, clock_us(), entropy, on_step, kek_directory)
         check_origin(directory, origin)
-        return load_checkpoint_key(Keystore(directory, on_step=on_step), origin)[1].vkey()
+        store = Keystore(directory, on_step=on_step, kek_directory=kek_directory)
+        return load_checkpoint_key(store, origin)[1].vkey()
     finally:
         os.close(lock)
 
@@ -86,10 +90,18 @@ def load_checkpoint_key(store: Keystore, origin: str) -> tuple[Ed25519PrivateKey
     return key, VerifierKey.of(origin, key)
 
 
-def _create_parts(directory: Path, origin: str, now_us: int, entropy: EntropySource, on_step: OnStep) -> None:
+def _create_parts(
+    directory: Path,
+    origin: str,
+    now_us: int,
+    entropy: EntropySource,
+    on_step: OnStep,
+    kek_directory: Path | None,
+) -> None:
     remove_temporaries(directory)
     drbg = instantiate_drbg(directory, origin, now_us, entropy=entropy, on_step=on_step)
-    store = Keystore.create(directory, drbg.new_key_encryption_key(), now_us, on_step=on_step)
+    first = drbg.new_key_encryption_key()
+    store = Keystore.create(directory, first, now_us, on_step=on_step, kek_directory=kek_directory)
     if not store.has(CHECKPOINT_KEY):
         store.store(CHECKPOINT_KEY, drbg.new_signing_seed("checkpoint"), now_us, step="checkpoint-key")
     ReceiptKeys.first(store, drbg.new_signing_seed("receipt"), now_us)

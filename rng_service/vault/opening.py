@@ -7,11 +7,12 @@ from anchor.merkle import root_of
 from rng_service.encoding import OPENING_LABEL, lp
 from rng_service.records.record import draw_record, record_digest, ticket_record, void_record
 from rng_service.vault.entries import encode_opened
-from rng_service.vault.errors import JournalError, VaultRefusedError
+from rng_service.vault.errors import VaultRefusedError
 from rng_service.vault.journal import Journal, Mark
 from rng_service.vault.pool_state import Kind, PoolState, Refusal
 from rng_service.vault.pools import PoolTable
 from rng_service.vault.receipt_keys import ReceiptKeys
+from rng_service.vault.settlement import settlement_record
 from rng_service.vault.steps import OnStep
 
 __all__ = ["MAX_GROUP_OPENINGS", "MAX_GROUP_SLOTS", "GroupOpener", "GroupResult", "OpeningRequest"]
@@ -74,15 +75,17 @@ class GroupOpener:
         self.refused_bindings = 0
 
     def open(
-        self, openings: Sequence[OpeningRequest], acceptances: Sequence[bytes], *, sign: bool, key_id: str = ""
+        self, openings: Sequence[OpeningRequest], settlements: Sequence[bytes], *, sign: bool, key_id: str = ""
     ) -> GroupResult:
         """Return secrets only for what is bound in the journal, durably, to the given binding.
 
-        Signed with the receipt key ``key_id``, the current one when it is empty. Raises VaultRefusedError
-        ``group-too-large``, ``acceptance-size`` or ``receipt-key-gone``, which have bound nothing, and JournalError
-        when the group could not be made durable; nothing is known to the caller then.
+        ``settlements`` are bindings; the signature covers their records behind those of the openings. Signed with
+        the receipt key ``key_id``, the current one when it is empty. Raises VaultRefusedError ``group-too-large``,
+        ``settlement-mismatch`` or ``receipt-key-gone``, which have bound nothing, and JournalError when the group
+        could not be made durable; nothing is known to the caller then.
         """
-        _check_group(openings, acceptances)
+        _check_group(openings, settlements)
+        settled = [record_digest(settlement_record(binding)) for binding in settlements]
         if sign:
             self._receipt_keys.require(key_id)
         refusals = self._bind(openings)
@@ -97,7 +100,7 @@ class GroupOpener:
             results.append((secrets, ""))
             if sign:
                 digests.append(record_digest(record))
-        digests += acceptances
+        digests += settled
         if not sign or not digests:
             return GroupResult(results, b"", "", self._journal.mark)
         signature = self._receipt_keys.sign(self._statement + root_of(digests), key_id)
@@ -130,8 +133,10 @@ class GroupOpener:
         if frame:
             try:
                 self._journal.append(b"".join(frame))
-            except JournalError:
-                # Nobody saw anything: a later group may use these slots, if the journal can still be written.
+            except BaseException:
+                # Nobody saw anything. Where nothing of the frame can be on the disk a later group may use these slots;
+                # otherwise the journal takes no further frame, so that nothing is bound before a restart reads what
+                # is there. Left applied, they would be answered as bound without a durable frame behind them.
                 for pool, slot, count, kind in reversed(applied):
                     pool.revert(slot, count, kind)
                 raise
@@ -149,13 +154,11 @@ class GroupOpener:
         return secrets, record(binding, secrets)
 
 
-def _check_group(openings: Sequence[OpeningRequest], acceptances: Sequence[bytes]) -> None:
+def _check_group(openings: Sequence[OpeningRequest], settlements: Sequence[bytes]) -> None:
     slots = sum([opening.count for opening in openings])
-    if len(openings) + len(acceptances) > MAX_GROUP_OPENINGS or slots > MAX_GROUP_SLOTS:
+    if len(openings) + len(settlements) > MAX_GROUP_OPENINGS or slots > MAX_GROUP_SLOTS:
         raise VaultRefusedError(
             "group-too-large",
-            f"{len(openings) + len(acceptances)} records over {slots} slots, at most {MAX_GROUP_OPENINGS} "
+            f"{len(openings) + len(settlements)} records over {slots} slots, at most {MAX_GROUP_OPENINGS} "
             f"over {MAX_GROUP_SLOTS}",
         )
-    if any(len(digest) != 32 for digest in acceptances):
-        raise VaultRefusedError("acceptance-size", "an acceptance is a record digest of 32 bytes")

@@ -66,6 +66,7 @@ class PoolState:
         "_bound",
         "_kinds",
         "_tickets",
+        "bindings_digest",
         "drawn",
         "life",
         "pool_id",
@@ -83,6 +84,8 @@ class PoolState:
         self.drawn = 0
         self.ticketed = 0
         self.voided = 0
+        # Kept when the bindings themselves are forgotten, for the word on an erased pool.
+        self.bindings_digest = b""
         # 32 bytes and one kind for each slot; zero while nothing opened it. Tickets are rarer, so they are
         # sparse.
         self._bound = bytearray()
@@ -107,6 +110,8 @@ class PoolState:
 
     def end(self, life: Life) -> None:
         """Enter ``life``, `Life.VOID` or `Life.ERASED`: nothing can be opened any more."""
+        if life is Life.ERASED:
+            self.bindings_digest = self._digest_bindings()
         self.life = life
         self._bound = bytearray()
         self._kinds = bytearray()
@@ -169,6 +174,15 @@ class PoolState:
         """Return the hash of the ticket that reserved ``slot``, whether or not it was used since."""
         return self._tickets.get(slot)
 
+    def _digest_bindings(self) -> bytes:
+        # SHA-256 over the slots in order, one byte and 32 each (PROTOCOL.md, section 11).
+        width = 1 + HASH_BYTES
+        rows = bytearray(width * self.size)
+        rows[::width] = self._kinds
+        for position in range(HASH_BYTES):
+            rows[1 + position :: width] = self._bound[position::HASH_BYTES]
+        return sha256(rows).digest()
+
     def _count(self, kind: int, slots: int, tickets: int) -> None:
         if kind == Kind.DRAW:
             self.drawn += slots
@@ -226,11 +240,11 @@ class PoolState:
         return _check_seed(fields.get("client_seed"), reserved["client_seed_hash"])
 
     def _check_void(self, fields: dict[str, Any], slot: int, count: int) -> Refusal | None:
-        stated = fields.get("ticket")
-        if stated is None:
-            return None
-        ticket = self._tickets.get(slot) if count == 1 else None
-        return None if ticket is not None and stated == ticket.hex() else Refusal.TICKET_MISMATCH
+        # A reserved slot is thrown away alone, and under its ticket's name, so that whoever holds it finds out.
+        ticket = self._tickets.get(slot)
+        if count > 1:
+            return Refusal.TICKET_MISMATCH if "ticket" in fields or self._tickets_in(slot, count) else None
+        return None if fields.get("ticket") == (None if ticket is None else ticket.hex()) else Refusal.TICKET_MISMATCH
 
 
 def _check_seed(client_seed: object, expected: str) -> Refusal | None:
@@ -240,8 +254,8 @@ def _check_seed(client_seed: object, expected: str) -> Refusal | None:
         seed = bytes.fromhex(client_seed)
     except ValueError:
         return Refusal.SEED_MISMATCH
-    # The second comparison refuses upper case and spaces, which fromhex would let pass.
-    if seed.hex() != client_seed or sha256(seed).hexdigest() != expected:
+    # The first comparison refuses upper case and spaces, which fromhex would let pass, the second no seed at all.
+    if seed.hex() != client_seed or not 16 <= len(seed) <= 64 or sha256(seed).hexdigest() != expected:
         return Refusal.SEED_MISMATCH
     return None
 

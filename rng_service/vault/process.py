@@ -1,5 +1,7 @@
 """The vault's process: ``python -m rng_service.vault.process --directory D --socket S --origin O``.
 
+``--kek-directory K`` keeps the key-encryption keys apart from what they protect.
+
 It listens on one unix socket (0600, in a directory 0700) and on nothing else, and ends cleanly on SIGTERM or
 SIGINT. Exit status: 0 after a clean stop, 2 when it refused to start; the reason is one line on standard
 error.
@@ -57,6 +59,7 @@ def run_vault(
     hardening: Mapping[str, str] | None = None,
     clock_us: Callable[[], int] = system_clock_us,
     on_step: OnStep = no_step,
+    kek_directory: Path | None = None,
 ) -> None:
     """Serve the vault of ``directory`` on ``socket`` until ``stop`` is set; calls ``ready`` once it answers.
 
@@ -66,7 +69,7 @@ def run_vault(
     make_private_directory(directory)
     lock = lock_directory(directory)
     try:
-        vault = Vault(directory, origin, clock_us=clock_us, on_step=on_step)
+        vault = Vault(directory, origin, clock_us=clock_us, on_step=on_step, kek_directory=kek_directory)
         try:
             server = serve_vault(vault, socket, hardening or {})
             ready()
@@ -114,6 +117,7 @@ def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
     parser.add_argument("--directory", type=Path, required=True, help="made by `sealdraw init`, mode 0700")
     parser.add_argument("--socket", type=Path, required=True, help="where to listen")
     parser.add_argument("--origin", required=True, help="the log's origin, <operator>/<environment>")
+    parser.add_argument("--kek-directory", type=Path, help="key-encryption keys, mode 0700; kek in the directory")
     options = parser.parse_args(arguments)
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -130,6 +134,7 @@ def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
             ready=lambda: _say(f"vault ready on {options.socket}"),
             hardening=hardening,
             on_step=on_step,
+            kek_directory=options.kek_directory,
         )
     except (VaultError, AnchorError, OSError) as error:
         _say(f"vault: {error}")

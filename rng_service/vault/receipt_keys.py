@@ -1,9 +1,10 @@
-"""Receipt keys: the newest signs, all are listed for ever.
+"""Receipt keys: the newest signs, all are listed for ever, each with the log key's word that it was made here.
 
 keys/receipt-<epoch>.key     the wrapped seed; destroyed a week after it was replaced, but never the newest two
 keys/receipt-<epoch>.json    canonical JSON {"created_us", "epoch", "public_key", "v"}
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -30,11 +31,15 @@ _RETENTION_US: Final = 7 * 86_400_000_000
 
 @dataclass(frozen=True, slots=True)
 class PublicReceiptKey:
-    """What the log announces of a receipt key; ``created_us`` is microseconds UTC."""
+    """What the log announces of a receipt key; ``created_us`` is microseconds UTC.
+
+    ``attestation`` is the log key's signature on it (PROTOCOL.md, section 5).
+    """
 
     public_key: bytes
     epoch: int
     created_us: int
+    attestation: bytes
 
     @property
     def key_id(self) -> str:
@@ -50,10 +55,19 @@ class ReceiptKeys:
     with it again when it is asked for again; then they are destroyed. Not thread-safe: the owner serialises.
     """
 
-    def __init__(self, directory: Path, store: Keystore, *, now_us: int, on_step: OnStep) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        store: Keystore,
+        *,
+        now_us: int,
+        on_step: OnStep,
+        attest: Callable[[bytes, int], bytes],
+    ) -> None:
         self._directory = directory / "keys"
         self._store = store
         self._on_step = on_step
+        self._attest = attest
         self._settle(now_us)
 
     @staticmethod
@@ -106,7 +120,7 @@ class ReceiptKeys:
             replaced_us = stored.created_us
             signer = Ed25519PrivateKey.from_private_bytes(seed.reveal_secret())
             public = signer.public_key().public_bytes_raw()
-            key = PublicReceiptKey(public, int(name.rpartition("-")[2]), stored.created_us)
+            key = self._listing(public, int(name.rpartition("-")[2]), stored.created_us)
             self._publish(key)
             self._signers[key.key_id] = signer
         self.listed = [self._read(path) for path in sorted(self._directory.glob("receipt-*.json"))]
@@ -119,12 +133,12 @@ class ReceiptKeys:
             # it.
             write_atomically(path, canonical.encode(fields), on_step=self._on_step, step="receipt-public")
 
-    @staticmethod
-    def _read(path: Path) -> PublicReceiptKey:
+    def _listing(self, public_key: bytes, epoch: int, created_us: int) -> PublicReceiptKey:
+        return PublicReceiptKey(public_key, epoch, created_us, self._attest(public_key, epoch))
+
+    def _read(self, path: Path) -> PublicReceiptKey:
         try:
             fields = canonical.decode_object(read_private(path, _MAX_BYTES), what=str(path))
-            return PublicReceiptKey(
-                bytes.fromhex(fields["public_key"]), int(fields["epoch"]), int(fields["created_us"])
-            )
+            return self._listing(bytes.fromhex(fields["public_key"]), int(fields["epoch"]), int(fields["created_us"]))
         except (AnchorError, KeyError, ValueError, TypeError) as error:
             raise KeystoreError(f"{path}: not a public receipt key ({error})") from error

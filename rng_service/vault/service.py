@@ -105,14 +105,8 @@ class VaultServicer(vault_pb2_grpc.VaultServiceServicer):
     def ActivatePool(  # noqa: N802
         self, request: vault_pb2.ActivatePoolRequest, _context: grpc.ServicerContext
     ) -> vault_pb2.ActivatePoolResponse:
-        """Activate a pool whose commitment is proven."""
-        self._vault.activate(
-            request.pool_id,
-            entry=request.commit_entry,
-            index=request.commit_index,
-            checkpoint=request.checkpoint,
-            path=list(request.inclusion_proof),
-        )
+        """Activate a pool whose commitment and activation are proven."""
+        self._vault.activate(request.pool_id, request.commit, request.activation)
         return vault_pb2.ActivatePoolResponse()
 
     @_guarded
@@ -120,7 +114,7 @@ class VaultServicer(vault_pb2_grpc.VaultServiceServicer):
         self, request: vault_pb2.OpenGroupRequest, _context: grpc.ServicerContext
     ) -> vault_pb2.OpenGroupResponse:
         """Open a group."""
-        result = self._vault.open_group(request.openings, request.acceptances, sign=request.sign, key_id=request.key_id)
+        result = self._vault.open_group(request.openings, request.settlements, sign=request.sign, key_id=request.key_id)
         return vault_pb2.OpenGroupResponse(
             results=[vault_pb2.OpenResult(secrets=secrets, refused=refused) for secrets, refused in result.openings],
             signature=result.signature,
@@ -134,7 +128,8 @@ class VaultServicer(vault_pb2_grpc.VaultServiceServicer):
         self, request: vault_pb2.VoidPoolRequest, _context: grpc.ServicerContext
     ) -> vault_pb2.VoidPoolResponse:
         """End an unused pool; its key becomes public, so this is the one answer that carries a key."""
-        return vault_pb2.VoidPoolResponse(pool_key=self._vault.void(request.pool_id).reveal_secret())
+        key = self._vault.void(request.pool_id, request.commit)
+        return vault_pb2.VoidPoolResponse(pool_key=key.reveal_secret())
 
     @_guarded
     def ErasePool(  # noqa: N802
@@ -142,7 +137,7 @@ class VaultServicer(vault_pb2_grpc.VaultServiceServicer):
     ) -> vault_pb2.ErasePoolResponse:
         """Destroy the key of a pool that was opened in full."""
         proof = self._vault.erase(request.pool_id)
-        return vault_pb2.ErasePoolResponse(signature=proof.signature, key_id=proof.key_id)
+        return vault_pb2.ErasePoolResponse(**proof._asdict())
 
     def ReadJournal(  # noqa: N802
         self, request: vault_pb2.ReadJournalRequest, context: grpc.ServicerContext
@@ -196,5 +191,9 @@ class VaultServicer(vault_pb2_grpc.VaultServiceServicer):
 
 def _receipt_key(key: PublicReceiptKey) -> vault_pb2.ReceiptKey:
     return vault_pb2.ReceiptKey(
-        key_id=key.key_id, public_key=key.public_key, epoch=key.epoch, created_us=key.created_us
+        key_id=key.key_id,
+        public_key=key.public_key,
+        epoch=key.epoch,
+        created_us=key.created_us,
+        attestation=key.attestation,
     )

@@ -83,7 +83,7 @@ class Binder:
             binding = draw.to_bytes(name, slot, self.clock_us(), _nonce())
             self._record(connection, self._new_group(connection), 0, pool, slot, 1, "draw", FAMILY_FINAL, binding)
 
-    def settle(self, place, *, stake, payout, status="final"):
+    def settle(self, place, *, stake, payout, status="final", bet=None, draw=None):
         """Bind one settlement of the outcome at (pool row, slot)."""
         pool, slot = place
         bettor = secrets.token_bytes(32)
@@ -91,7 +91,19 @@ class Binder:
             group = self._new_group(connection)
             name = connection.execute(select(PoolRow.pool_id).where(PoolRow.id == pool)).scalar_one()
             settlement = SettleBinding(
-                "server", _hash(), _hash(), name, slot, _hash(), bettor.hex(), stake, payout, "EUR", status
+                "server",
+                _hash(),
+                _hash(),
+                name,
+                slot,
+                draw or _hash(),
+                bettor.hex(),
+                stake,
+                payout,
+                "EUR",
+                status,
+                bet=canonical.encode(bet if bet is not None else {"bet": "any"}).decode("ascii"),
+                reason="withdrawn" if status == "void" else "",
             )
             binding = settlement.to_bytes(self.clock_us(), _nonce())
             ordinal = group << POSITION_BITS

@@ -12,7 +12,6 @@ from sealdraw.v1 import draw_pb2, types_pb2
 from sealdraw.vault.v1 import vault_pb2
 from sqlalchemy import Engine, insert, select, update
 
-from anchor import canonical
 from anchor.merkle import consistency_path, inclusion_path, leaf_hash, levels_of, root_of
 from rng_service.front.catalog import Catalog
 from rng_service.front.draw_service import DrawService
@@ -23,6 +22,7 @@ from rng_service.ledger.bind import BindRules
 from rng_service.ledger.engine import open_engine, reading, sqlite_url, writing
 from rng_service.ledger.models import Base, GameRow, GroupRow, LogEntryRow, PoolRow, StreamRow
 from rng_service.ledger.reading import read_group
+from rng_service.log_entries import PoolActivate, PoolCommit
 from rng_service.request_id import new_request_id
 from rng_service.sequencer.requests import retire_game
 from rng_service.vault.core import Vault
@@ -45,7 +45,7 @@ class LocalVault:
     def open_group(
         self,
         openings: Sequence[vault_pb2.Opening],
-        acceptances: Sequence[bytes] = (),
+        settlements: Sequence[bytes] = (),
         *,
         sign: bool = True,
         key_id: str = "",
@@ -53,7 +53,7 @@ class LocalVault:
         if self.down is not None:
             raise self.down
         self.calls.append(len(openings))
-        result = self.core.open_group(openings, acceptances, sign=sign, key_id=key_id)
+        result = self.core.open_group(openings, settlements, sign=sign, key_id=key_id)
         return vault_pb2.OpenGroupResponse(
             results=[vault_pb2.OpenResult(secrets=s, refused=r) for s, r in result.openings],
             signature=result.signature,
@@ -104,31 +104,31 @@ class FrontWorld:
         path = self.public / "leaves" / f"{pool_id}.bin"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(b"".join(sealed.leaves))
-        commit = canonical.encode(
-            {
-                "kind": "independent",
-                "origin": ORIGIN,
-                "pool": pool_id,
-                "size": size,
-                "slot_root": sealed.slot_root.hex(),
-                "type": "pool.commit",
-                "v": 1,
-            },
-        )
+        commit = PoolCommit(
+            origin=ORIGIN,
+            time_us=0,
+            pool=pool_id,
+            size=size,
+            slot_root=sealed.slot_root,
+            game_digest=game.digest,
+            program=self.program,
+            drbg_instance=sealed.drbg_instance,
+            drbg_epoch=sealed.drbg_epoch,
+            key_epoch=sealed.kek_epoch,
+            deadline_us=0,
+        ).to_bytes()
         commit_index = self._append(commit)
-        note = self.core.sign_checkpoint(
-            len(self._leaves),
-            root_of(self._leaves),
-            consistency_path(self._leaves, self._signed) if self._signed else [],
-            self._signed,
-        )
-        self._signed = len(self._leaves)
-        levels = levels_of(self._leaves)
-        self.core.activate(
-            pool_id, entry=commit, index=commit_index, checkpoint=note, path=inclusion_path(levels, commit_index)
-        )
-        activation = canonical.encode({"commit_index": commit_index, "pool": pool_id, "type": "pool.activate", "v": 1})
+        activation = PoolActivate(
+            origin=ORIGIN,
+            time_us=0,
+            pool=pool_id,
+            commit_index=commit_index,
+            commit=leaf_hash(commit),
+            checkpoint=self._sign(),
+        ).to_bytes()
         activate_index = self._append(activation)
+        self._sign()
+        self.core.activate(pool_id, self._logged(commit, commit_index), self._logged(activation, activate_index))
         with writing(self.ledger) as connection:
             connection.execute(
                 insert(PoolRow).values(
@@ -193,6 +193,20 @@ class FrontWorld:
         """Let every front learn of games and pools; no cursor moves."""
         for catalog in self.catalogs:
             catalog.refresh()
+
+    def _sign(self) -> bytes:
+        self._note = self.core.sign_checkpoint(
+            len(self._leaves),
+            root_of(self._leaves),
+            consistency_path(self._leaves, self._signed) if self._signed else [],
+            self._signed,
+        )
+        self._signed = len(self._leaves)
+        return self._note
+
+    def _logged(self, entry: bytes, index: int) -> vault_pb2.LoggedEntry:
+        path = inclusion_path(levels_of(self._leaves), index)
+        return vault_pb2.LoggedEntry(entry=entry, index=index, checkpoint=self._note, inclusion_proof=path)
 
     def _append(self, entry: bytes) -> int:
         self._leaves.append(leaf_hash(entry))

@@ -260,7 +260,7 @@ def test_a_refusal_of_the_vault_is_no_receipt_and_says_no_secret(world, caplog):
     service = world.service()
 
     class Refusing:
-        def open_group(self, openings, acceptances=(), *, sign=True, key_id=""):
+        def open_group(self, openings, settlements=(), *, sign=True, key_id=""):
             return vault_pb2.OpenGroupResponse(
                 results=[vault_pb2.OpenResult(refused="bound-otherwise") for _ in openings],
                 signature=bytes(64),

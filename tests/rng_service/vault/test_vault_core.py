@@ -1,3 +1,4 @@
+import os
 import shutil
 import threading
 from collections.abc import Iterator
@@ -13,14 +14,18 @@ from vault_world import (
     OTHER_POOL,
     POOL,
     Log,
+    Logged,
     Opening,
+    activate_entry,
     activated,
     clock,
     commit_entry,
+    committed,
     draw,
     new_vault,
     open_vault,
     redeem,
+    settlement,
     ticket,
     void,
 )
@@ -28,9 +33,16 @@ from vault_world import (
 from anchor.errors import MalformedError
 from anchor.merkle import root_of
 from anchor.note import VerifierKey
-from rng_service.encoding import ERASE_LABEL, OPENING_LABEL, lp
+from rng_service.encoding import OPENING_LABEL, lp, u64
 from rng_service.pools.slots import slot_leaf, slot_leaves, slot_secrets
-from rng_service.records.record import draw_record, record_digest, ticket_record, void_record
+from rng_service.records.record import (
+    binding_hash,
+    draw_record,
+    record_digest,
+    settle_record,
+    ticket_record,
+    void_record,
+)
 from rng_service.vault.core import Vault
 from rng_service.vault.errors import JournalError, KeystoreError, VaultBusyError, VaultRefusedError
 from rng_service.vault.layout import initialise_vault, lock_directory
@@ -134,8 +146,8 @@ def test_secrets_open_to_the_published_leaves(vault: Vault) -> None:
 def test_one_signature_covers_the_records_of_the_group_in_order(vault: Vault) -> None:
     activated(vault)
     openings = [draw(0), ticket(1), draw(0, nonce="01" * 16), void(2, count=2), draw(4, count=2)]
-    acceptances = [b"\x01" * 32, b"\x02" * 32]
-    result = vault.open_group(openings, acceptances, sign=True)
+    settlements = [settlement(), settlement(status="void", bet=None, payout_minor=0, reason="withdrawn")]
+    result = vault.open_group(openings, settlements, sign=True)
     secrets = [secrets for secrets, _ in result.openings]
     assert [refused for _, refused in result.openings] == ["", "", "bound-otherwise", "", ""]
     assert [len(part) for part in secrets] == [32, 0, 0, 64, 64]
@@ -144,7 +156,7 @@ def test_one_signature_covers_the_records_of_the_group_in_order(vault: Vault) ->
         record_digest(ticket_record(openings[1].binding)),
         record_digest(void_record(openings[3].binding, secrets[3])),
         record_digest(draw_record(openings[4].binding, secrets[4])),
-        *acceptances,
+        *(record_digest(settle_record(binding)) for binding in settlements),
     ]
     key = vault.receipt_keys.current
     assert result.key_id == key.key_id == sha256(key.public_key).hexdigest()[:16]
@@ -192,8 +204,6 @@ def test_a_group_beyond_the_limits_is_refused_whole(vault: Vault) -> None:
         vault.open_group([draw(0)] * 8193, [], sign=False)
     with pytest.raises(VaultRefusedError, match="group-too-large"):
         vault.open_group([Opening(0, 1, b"", count=65_537)], [], sign=False)
-    with pytest.raises(VaultRefusedError, match="acceptance-size"):
-        vault.open_group([draw(0)], [b"short"], sign=True)
     assert vault.pool_states()[0].untouched
 
 
@@ -209,6 +219,32 @@ def test_a_full_disk_opens_nothing_and_loses_nothing(vault: Vault, monkeypatch: 
             vault.open_group([draw(0), ticket(1)], [], sign=True)
     assert vault.pool_states()[0].untouched
     assert len(secret_of(vault, draw(0, nonce="01" * 16))) == 32
+
+
+@pytest.mark.parametrize("error", [OSError(5, "Input/output error"), MemoryError(), KeyboardInterrupt()])
+def test_a_frame_that_may_be_on_the_disk_keeps_its_slot_until_a_restart_decides(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: BaseException
+) -> None:
+    vault = new_vault(tmp_path / "vault")
+    activated(vault)
+
+    def fails(_descriptor: int) -> None:
+        raise error
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fdatasync", fails)
+        with pytest.raises((JournalError, MemoryError, KeyboardInterrupt)):
+            vault.open_group([draw(0), ticket(1)], [], sign=True)
+    # The frame was written before the sync failed: neither the same nor another binding is answered now.
+    for opening in (draw(0), draw(0, nonce="01" * 16), draw(1), draw(2)):
+        with pytest.raises(JournalError, match="restart the vault"):
+            vault.open_group([opening], [], sign=True)
+    vault.close()
+    vault = open_vault(tmp_path / "vault")
+    assert refusal_of(vault, draw(0, nonce="01" * 16)) == Refusal.BOUND_OTHERWISE
+    assert refusal_of(vault, draw(1)) == Refusal.TICKET_MISMATCH
+    assert len(secret_of(vault, draw(0))) == 32
+    vault.close()
 
 
 @pytest.mark.parametrize(
@@ -228,11 +264,13 @@ def test_a_commitment_to_something_else_does_not_activate(vault: Vault, fields: 
     leaves = vault.seal(POOL, 8, "").leaves
     entry = commit_entry(POOL, leaves, **fields)
     index = log.append(entry)
-    note = log.sign(vault)
+    log.sign(vault)
     with pytest.raises(VaultRefusedError, match="commit-mismatch"):
-        vault.activate(POOL, entry=entry, index=index, checkpoint=note, path=log.path(index))
+        vault.activate(POOL, log.prove(entry, index), log.prove(entry, index))
     with pytest.raises(VaultRefusedError, match="commit-mismatch"):
-        vault.activate(POOL, entry=b"{}", index=index, checkpoint=note, path=log.path(index))
+        vault.void(POOL, log.prove(entry, index))
+    with pytest.raises(VaultRefusedError, match="commit-mismatch"):
+        vault.activate(POOL, log.prove(b"{}", index), log.prove(entry, index))
 
 
 def test_a_commitment_outside_the_signed_log_does_not_activate(vault: Vault, tmp_path: Path) -> None:
@@ -242,37 +280,99 @@ def test_a_commitment_outside_the_signed_log_does_not_activate(vault: Vault, tmp
     before = log.sign(vault)
     entry = commit_entry(POOL, leaves)
     index = log.append(entry)
-    log.append(b"more")
+    activation = activate_entry(entry, index)
+    log.append(activation)
     stranger = new_vault(tmp_path / "stranger")
     foreign = Log(list(log.leaves)).sign(stranger)
     stranger.close()
     note, path = log.sign(vault), log.path(index)
     forged = note.replace(b"\n3\n", b"\n4\n")
+    activated_at = log.prove(activation, 2)
     attempts = [(index, before, path), (index, foreign, path), (index, forged, path), (index, b"", path)]
-    attempts += [(0, note, path), (3, note, path), (index, note, path[:-1]), (index, note, [*path, bytes(32)])]
+    attempts += [(3, note, path), (index, note, path[:-1]), (index, note, [*path, bytes(32)])]
     for at, checkpoint, proof in attempts:
-        with pytest.raises(VaultRefusedError, match="commit-unproven"):
-            vault.activate(POOL, entry=entry, index=at, checkpoint=checkpoint, path=proof)
+        unproven = Logged(entry, at, checkpoint, proof)
+        for call in (lambda shown: vault.activate(POOL, shown, activated_at), lambda shown: vault.void(POOL, shown)):
+            with pytest.raises(VaultRefusedError, match="commit-unproven"):
+                call(unproven)
     assert refusal_of(vault, draw(0)) == Refusal.POOL_NOT_ACTIVE
+    assert vault.pool_states()[0].life == "sealed"
     for _ in range(2):
-        vault.activate(POOL, entry=entry, index=index, checkpoint=note, path=path)
+        vault.activate(POOL, log.prove(entry, index), activated_at)
     assert len(secret_of(vault, draw(0))) == 32
     with pytest.raises(VaultRefusedError, match="unknown-pool"):
-        vault.activate(OTHER_POOL, entry=entry, index=index, checkpoint=note, path=path)
+        vault.activate(OTHER_POOL, log.prove(entry, index), activated_at)
+
+
+def test_a_commitment_that_is_not_activated_in_the_signed_log_opens_nothing(vault: Vault) -> None:
+    log = Log()
+    commit = committed(vault, log=log)
+    elsewhere = activate_entry(commit.entry, commit.index + 1)
+    activation = activate_entry(commit.entry, commit.index)
+    at = log.append(activation)
+    unsigned = Logged(activation, at, commit.checkpoint, log.path(at))
+    with pytest.raises(VaultRefusedError, match="activation-unproven"):
+        vault.activate(POOL, commit, unsigned)
+    log.append(elsewhere)
+    log.sign(vault)
+    commit, good = log.prove(commit.entry, commit.index), log.prove(activation, at)
+    for wrong in (
+        commit,
+        log.prove(elsewhere, at + 1),
+        good._replace(entry=activate_entry(commit.entry, commit.index, pool=OTHER_POOL)),
+        good._replace(entry=activate_entry(commit.entry, commit.index, commit="00" * 32)),
+        good._replace(entry=activate_entry(commit.entry, commit.index, origin="acme/live")),
+        good._replace(
+            entry=activate_entry(commit.entry, commit.index, beacon_signature="00" * 48, beacon_value="00" * 32)
+        ),
+        good._replace(index=commit.index),
+        good._replace(entry=b"{}"),
+    ):
+        with pytest.raises(VaultRefusedError, match="activation-mismatch"):
+            vault.activate(POOL, commit, wrong)
+    for wrong in (good._replace(index=at + 1), good._replace(inclusion_proof=[]), good._replace(checkpoint=b"")):
+        with pytest.raises(VaultRefusedError, match="activation-unproven"):
+            vault.activate(POOL, commit, wrong)
+    assert refusal_of(vault, draw(0)) == Refusal.POOL_NOT_ACTIVE
+    vault.activate(POOL, commit, good)
+    assert len(secret_of(vault, draw(0))) == 32
+
+
+def test_a_pool_that_waits_for_a_round_is_activated_with_its_signature_only(vault: Vault) -> None:
+    log = Log()
+    beacon = {"chain": "66" * 32, "round": 9}
+    entry = commit_entry(POOL, vault.seal(POOL, 8, "").leaves, beacon=beacon)
+    index = log.append(entry)
+    signature = b"\x07" * 48
+    stated = [
+        {},
+        {"beacon_signature": signature.hex(), "beacon_value": "00" * 32},
+        {"beacon_signature": signature.hex(), "beacon_value": sha256(signature).hexdigest()},
+    ]
+    activations = [activate_entry(entry, index, **fields) for fields in stated]
+    places = [log.append(activation) for activation in activations]
+    log.sign(vault)
+    for activation, at in list(zip(activations, places, strict=True))[:2]:
+        with pytest.raises(VaultRefusedError, match="activation-mismatch"):
+            vault.activate(POOL, log.prove(entry, index), log.prove(activation, at))
+    vault.activate(POOL, log.prove(entry, index), log.prove(activations[2], places[2]))
+    assert len(secret_of(vault, draw(0))) == 32
 
 
 def test_an_unused_pool_is_void_and_its_key_gives_its_leaves(tmp_path: Path) -> None:
     vault = new_vault(tmp_path / "vault")
-    leaves = activated(vault)
-    key = vault.void(POOL).reveal_secret()
+    log = Log()
+    commit = committed(vault, log=log)
+    leaves = activated(vault, log=log)
+    key = vault.void(POOL, commit).reveal_secret()
     assert slot_leaves(POOL, slot_secrets(key, 8)) == leaves
     vault.close()
     vault = open_vault(tmp_path / "vault")
-    assert vault.void(POOL).reveal_secret() == key
+    assert vault.void(POOL, commit).reveal_secret() == key
     assert refusal_of(vault, draw(0)) == Refusal.POOL_NOT_ACTIVE
     assert vault.seal(POOL, 8, "").leaves == leaves
     with pytest.raises(VaultRefusedError, match="pool-ended"):
-        vault.activate(POOL, entry=b"", index=0, checkpoint=b"", path=[])
+        vault.activate(POOL, commit, commit)
     with pytest.raises(VaultRefusedError, match="pool-incomplete"):
         vault.erase(POOL)
     vault.close()
@@ -280,24 +380,117 @@ def test_an_unused_pool_is_void_and_its_key_gives_its_leaves(tmp_path: Path) -> 
 
 @pytest.mark.parametrize("opening", [draw(0), ticket(0), void(0)])
 def test_a_pool_that_was_used_cannot_be_void(vault: Vault, opening: Opening) -> None:
-    activated(vault)
+    log = Log()
+    activated(vault, log=log)
+    commit = committed(vault, log=log)
     vault.open_group([opening], [], sign=False)
     with pytest.raises(VaultRefusedError, match="pool-used"):
-        vault.void(POOL)
+        vault.void(POOL, commit)
+
+
+def test_the_key_of_a_pool_that_is_not_committed_to_is_not_given_out(vault: Vault) -> None:
+    # Whoever had it could commit to the pool afterwards and know every outcome.
+    log = Log()
+    entry = commit_entry(POOL, vault.seal(POOL, 8, "").leaves)
+    log.append(b"config")
+    before = log.sign(vault)
+    index = log.append(entry)
+    for shown in (Logged(entry, index, before, log.path(index)), Logged(b"", 0, b"", [])):
+        with pytest.raises(VaultRefusedError, match=r"commit-unproven|commit-mismatch"):
+            vault.void(POOL, shown)
+    assert vault.pool_states()[0].life == "sealed"
+
+
+@pytest.mark.parametrize(
+    "binding",
+    [
+        b"short",
+        b"\x01" * 32,
+        b"",
+        draw(0).binding,
+        ticket(0).binding,
+        void(0).binding,
+        settlement()[:-1] + b" }",
+        settlement() + b',"kind":"draw","secrets":"","v":1}',
+        settlement(more=1),
+        settlement(v=2),
+        settlement(v=True),
+        settlement(slot=True),
+        settlement(slot=1_048_576),
+        settlement(draw="55" * 31),
+        settlement(draw="5A" * 32),
+        settlement(nonce=None),
+        settlement(bettor=None),
+        settlement(stake_minor=-1),
+        settlement(currency="eur"),
+        settlement(pool="x"),
+        settlement(caller="A"),
+        settlement(status="paid"),
+        settlement(bet=None),
+        settlement(bet="red"),
+        settlement(reason="why"),
+        settlement(status="void", payout_minor=0),
+        settlement(status="void", reason="withdrawn", payout_minor=1),
+        settlement(secrets="00" * 32),
+        settlement(client_seed="00" * 32),
+    ],
+)
+def test_nothing_but_a_settlement_is_signed_as_one(vault: Vault, binding: bytes) -> None:
+    activated(vault)
+    with pytest.raises(VaultRefusedError, match="settlement-mismatch"):
+        vault.open_group([draw(0)], [settlement(), binding], sign=True)
+    assert vault.pool_states()[0].untouched
+
+
+@pytest.mark.parametrize(
+    "binding",
+    [
+        settlement(),
+        settlement(status="confirm"),
+        settlement(status="confirm", bet=None),
+        settlement(status="void", payout_minor=0, reason="withdrawn"),
+        settlement(status="void", payout_minor=0, reason="withdrawn", bet=None),
+    ],
+)
+def test_settlements_of_every_status_are_signed(vault: Vault, binding: bytes) -> None:
+    result = vault.open_group([], [binding], sign=True)
+    message = OPENING_LABEL + lp(ORIGIN.encode()) + record_digest(settle_record(binding))
+    public = vault.receipt_keys.current.public_key
+    Ed25519PublicKey.from_public_bytes(public).verify(result.signature, message)
+
+
+def test_every_receipt_key_is_attested_by_the_log_key(tmp_path: Path) -> None:
+    vault = new_vault(tmp_path / "vault")
+    vault.rotate_receipt_key()
+    for _ in range(2):
+        assert [key.epoch for key in vault.receipt_keys.listed] == [1, 2]
+        log_key = Ed25519PublicKey.from_public_bytes(vault.log_key.public_key)
+        for key in vault.receipt_keys.listed:
+            statement = lp(b"sealdraw/v1/receipt-key") + lp(ORIGIN.encode()) + key.public_key + u64(key.epoch)
+            log_key.verify(key.attestation, statement)
+        vault.close()
+        vault = open_vault(tmp_path / "vault")
+    vault.close()
 
 
 def test_a_complete_pool_is_erased_with_an_attestation(tmp_path: Path) -> None:
     vault = new_vault(tmp_path / "vault")
     leaves = activated(vault)
-    vault.open_group([draw(0), draw(1, count=5), ticket(6), void(6)], [], sign=False)
+    openings = [draw(0), draw(1, count=5), ticket(6), void(6, ticket=binding_hash(ticket(6).binding).hex())]
+    vault.open_group(openings, [], sign=False)
     with pytest.raises(VaultRefusedError, match=r"pool-incomplete: .*6 drawn and 1 void of 8"):
         vault.erase(POOL)
     vault.open_group([ticket(7)], [], sign=False)
     with pytest.raises(VaultRefusedError, match="pool-incomplete"):
         vault.erase(POOL)
-    vault.open_group([void(7)], [], sign=False)
+    seventh = binding_hash(ticket(7).binding).hex()
+    vault.open_group([void(7, ticket=seventh)], [], sign=False)
     proof = vault.erase(POOL)
-    statement = ERASE_LABEL + lp(ORIGIN.encode()) + lp(POOL.encode()) + root_of(leaves)
+    bound = [(1, openings[0]), *[(1, openings[1])] * 5, (3, openings[3]), (3, void(7, ticket=seventh))]
+    digest = sha256(b"".join(bytes((kind,)) + binding_hash(opening.binding) for kind, opening in bound)).digest()
+    assert (proof.drawn, proof.voided, proof.bindings_digest) == (6, 2, digest)
+    statement = lp(b"sealdraw/v1/erase") + lp(ORIGIN.encode()) + lp(POOL.encode()) + root_of(leaves)
+    statement += u64(6) + u64(2) + digest
     public = vault.receipt_keys.current.public_key
     Ed25519PublicKey.from_public_bytes(public).verify(proof.signature, statement)
     assert vault.erase(POOL) == proof
@@ -305,7 +498,8 @@ def test_a_complete_pool_is_erased_with_an_attestation(tmp_path: Path) -> None:
     assert refusal_of(vault, draw(0)) == Refusal.POOL_NOT_ACTIVE
     vault.close()
     vault = open_vault(tmp_path / "vault")
-    for attempt in (lambda: vault.seal(POOL, 8, ""), lambda: vault.void(POOL)):
+    unseen = Logged(b"", 0, b"", [])
+    for attempt in (lambda: vault.seal(POOL, 8, ""), lambda: vault.void(POOL, unseen)):
         with pytest.raises(VaultRefusedError, match=r"pool-erased|pool-used"):
             attempt()
     assert vault.erase(POOL) == proof

@@ -15,6 +15,8 @@ from vault_world import (
     POOL,
     Log,
     Opening,
+    activate,
+    activate_entry,
     clock,
     commit_entry,
     draw,
@@ -26,6 +28,7 @@ from vault_world import (
     void,
 )
 
+from rng_service.records.record import binding_hash
 from rng_service.vault.core import Vault
 from rng_service.vault.errors import VaultRefusedError
 from rng_service.vault.layout import initialise_vault
@@ -37,7 +40,7 @@ RESERVED = ticket(1)
 OPENINGS = [
     [draw(0)],
     [RESERVED, ticket(2)],
-    [redeem(RESERVED), void(2), draw(3, count=2)],
+    [redeem(RESERVED), void(2, ticket=binding_hash(ticket(2).binding).hex()), draw(3, count=2)],
     [void(5)],
 ]
 
@@ -61,22 +64,24 @@ def live(directory: Path, acknowledge: Callable[[str, object], None], on_step: O
     initialise_vault(directory, ORIGIN, clock_us=clock, on_step=on_step)
     vault = Vault(directory, ORIGIN, clock_us=lambda: clock() + next(months) * MONTH_US, on_step=on_step)
     log = Log([b"\x00" * 32], vault.guard.mark.size)
+    entries: dict[str, bytes] = {}
     for number, pool in enumerate((POOL, OTHER_POOL)):
         if any(state.pool_id == pool and state.life == "erased" for state in vault.pool_states()):
             log.append(acknowledged_entry(directory))
             continue
         sealed = vault.seal(pool, SIZE, "")
         acknowledge(f"seal {pool}", sealed.slot_root.hex())
-        entry = commit_entry(pool, sealed.leaves)
+        entry = entries[pool] = commit_entry(pool, sealed.leaves)
         if number == 0:
             (directory.parent / f"{directory.name}.entry").write_bytes(entry)
         log.append(entry)
-    note = sign(vault, log)
+    log.append(activate_entry(acknowledged_entry(directory), 1))
+    note = log.note = sign(vault, log)
     acknowledge("checkpoint", note.hex())
     states = {state.pool_id: state for state in vault.pool_states()}
     if states[POOL].life in {"sealed", "active"}:
         entry = acknowledged_entry(directory)
-        vault.activate(POOL, entry=entry, index=1, checkpoint=note, path=log.path(1))
+        vault.activate(POOL, log.prove(entry, 1), log.prove(activate_entry(entry, 1), 3))
         for group in OPENINGS:
             for opening, (secrets, refused) in zip(group, vault.open_group(group, [], sign=True).openings, strict=True):
                 assert refused == "", (opening, refused)
@@ -86,7 +91,7 @@ def live(directory: Path, acknowledge: Callable[[str, object], None], on_step: O
     vault.rotate_receipt_key()
     vault.rotate_receipt_key()
     vault.rotate_drbg()
-    acknowledge("void", vault.void(OTHER_POOL).reveal_secret().hex())
+    acknowledge("void", vault.void(OTHER_POOL, log.prove(entries[OTHER_POOL], 2)).reveal_secret().hex())
     vault.erase(POOL)
     acknowledge("erased", True)
     vault.close()
@@ -153,8 +158,7 @@ def test_whatever_step_a_crash_hits_a_rival_binding_never_gets_the_same_slot(tmp
     leaves = vault.seal(POOL, SIZE, "").leaves
     log = Log()
     entry = commit_entry(POOL, leaves)
-    log.append(entry)
-    vault.activate(POOL, entry=entry, index=0, checkpoint=log.sign(vault), path=log.path(0))
+    activate(vault, log, POOL, entry, log.append(entry))
     vault.close()
     group = [draw(0), draw(1, count=2), draw(3)]
     steps: list[str] = []
@@ -191,8 +195,7 @@ def test_a_frame_that_never_reached_the_disk_leaves_its_slots_free(tmp_path: Pat
     leaves = vault.seal(POOL, SIZE, "").leaves
     log = Log()
     entry = commit_entry(POOL, leaves)
-    log.append(entry)
-    vault.activate(POOL, entry=entry, index=0, checkpoint=log.sign(vault), path=log.path(0))
+    activate(vault, log, POOL, entry, log.append(entry))
     (segment,) = (tmp_path / "vault" / "journal").glob("*.journal")
     before = segment.read_bytes()
     vault.open_group([draw(0)], [], sign=True)
@@ -204,5 +207,5 @@ def test_a_frame_that_never_reached_the_disk_leaves_its_slots_free(tmp_path: Pat
         vault = open_vault(tmp_path / "vault")
         assert vault.open_group([draw(0, nonce="ee" * 16)], [], sign=True).openings[0][1] == ""
         with pytest.raises(VaultRefusedError):
-            vault.void(POOL)
+            vault.void(POOL, log.prove(entry, 0))
         vault.close()

@@ -256,6 +256,45 @@ def test_after_a_failed_sync_the_journal_stays_stopped(tmp_path: Path, monkeypat
     journal.close()
 
 
+@pytest.mark.parametrize("step", ["journal.written", "journal.synced"])
+def test_an_interrupted_append_is_decided_by_the_next_start(tmp_path: Path, step: str) -> None:
+    directory = tmp_path / "journal"
+
+    def interrupt(name: str) -> None:
+        if name == step:
+            raise KeyboardInterrupt
+
+    reopen(directory)[0].close()
+    journal = Journal(directory, replay=lambda _frame: None, on_step=interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        journal.append(b"one")
+    # The frame may be on the disk; another in its place would be a second answer.
+    with pytest.raises(JournalError, match="restart the vault"):
+        journal.append(b"two")
+    journal.close()
+    assert [frame.payload for frame in reopen(directory)[1]] == [b"one"]
+
+
+def test_a_disk_that_fails_while_room_is_made_stops_the_journal(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    directory = tmp_path / "journal"
+    journal, _ = reopen(directory, extension_bytes=128)
+    real = os.fsync
+
+    def fails(_descriptor: int) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(os, "fsync", fails)
+    with pytest.raises(JournalError, match="no room"):
+        journal.append(b"y" * 300)
+    monkeypatch.setattr(os, "fsync", real)
+    with pytest.raises(JournalError, match="restart the vault"):
+        journal.append(b"y")
+    journal.close()
+    assert reopen(directory)[1] == []
+
+
 @pytest.mark.parametrize("payload", [b"", bytes(4 * 2**20 + 1)])
 def test_a_frame_outside_the_limits_is_refused(tmp_path: Path, payload: bytes) -> None:
     journal, _ = reopen(tmp_path / "journal")

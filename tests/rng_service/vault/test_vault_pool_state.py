@@ -173,10 +173,19 @@ def test_a_reserved_slot_can_be_thrown_away() -> None:
     assert bind(pool, expired).fresh
     assert (pool.drawn, pool.ticketed, pool.voided) == (0, 0, 1)
     assert refusal(pool, redeem(reserved)) is Refusal.BOUND_OTHERWISE
-    quarantined = void(2, count=1)
     bind(pool, ticket(2))
-    assert bind(pool, quarantined).fresh
+    for unnamed in (void(2), void(1, count=2)):
+        assert refusal(pool, unnamed) is Refusal.TICKET_MISMATCH
+    assert bind(pool, void(2, ticket=binding_hash(ticket(2).binding).hex())).fresh
     assert pool.voided == 2
+
+
+def test_a_ticket_on_no_seed_at_all_is_never_drawn_on() -> None:
+    pool = active()
+    reserved = ticket(1, client_seed_hash=sha256(b"").hexdigest())
+    bind(pool, reserved)
+    for seed in ("", None):
+        assert refusal(pool, redeem(reserved, client_seed=seed)) is Refusal.SEED_MISMATCH
 
 
 def test_a_ticket_on_a_slot_that_was_never_reserved_is_refused() -> None:
@@ -240,7 +249,13 @@ class PoolMachine(RuleBasedStateMachine):
 
     @rule(slot=slots, nonce=variants)
     def throws_away(self, slot: int, nonce: str) -> None:
-        self._expect(void(slot, nonce=nonce), allowed=True)
+        held = self.tickets.get(slot)
+        named = None if held is None else binding_hash(held.binding).hex()
+        self._expect(void(slot, nonce=nonce, ticket=named), allowed=True)
+
+    @rule(slot=slots, nonce=variants)
+    def throws_away_without_a_name(self, slot: int, nonce: str) -> None:
+        self._expect(void(slot, nonce=nonce), allowed=slot not in self.tickets)
 
     @rule(slot=slots, nonce=variants)
     def reserves(self, slot: int, nonce: str) -> None:
@@ -264,7 +279,7 @@ class PoolMachine(RuleBasedStateMachine):
 
     @rule(slot=slots)
     def fails_to_journal(self, slot: int) -> None:
-        for opening in (void(slot, nonce="ee" * 16), ticket(slot, nonce="ee" * 16)):
+        for opening in (draw(slot, nonce="ee" * 16), void(slot, nonce="ee" * 16), ticket(slot, nonce="ee" * 16)):
             decision = plan(self.pool, opening)
             if decision.fresh:
                 self.pool.apply(slot, 1, opening.kind, decision.binding_hash)

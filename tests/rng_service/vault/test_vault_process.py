@@ -10,12 +10,25 @@ from pathlib import Path
 
 import pytest
 from sealdraw.vault.v1 import vault_pb2
-from vault_world import ORIGIN, OTHER_POOL, POOL, Opening, clock, commit_entry, draw, ticket, void
+from vault_world import (
+    ORIGIN,
+    OTHER_POOL,
+    POOL,
+    Opening,
+    activate_entry,
+    clock,
+    commit_entry,
+    draw,
+    settlement,
+    ticket,
+    void,
+)
 
 from anchor.checkpoint import open_checkpoint
 from anchor.merkle import EMPTY_ROOT, inclusion_path, leaf_hash, levels_of, root_of
 from anchor.note import VerifierKey
 from rng_service.pools.slots import slot_leaf, slot_leaves, slot_secrets
+from rng_service.records.record import binding_hash
 from rng_service.vault.client import VaultClient
 from rng_service.vault.errors import VaultRefusedError, VaultUnavailableError
 from rng_service.vault.hardening import harden_process
@@ -90,45 +103,58 @@ def message(opening: Opening) -> vault_pb2.Opening:
     )
 
 
-def activate(client: VaultClient, size: int = 8) -> bytes:
+def activate(client: VaultClient, size: int = 8) -> tuple[bytes, vault_pb2.LoggedEntry]:
+    """Commit to two pools and activate the first; return its leaves and the commitment of the other."""
     sealed = client.seal_pool(POOL, size)
-    leaves = [sealed.leaves[at : at + 32] for at in range(0, len(sealed.leaves), 32)]
-    entry = commit_entry(POOL, leaves)
-    log = [leaf_hash(b"config"), leaf_hash(entry)]
-    note = client.sign_checkpoint(2, root_of(log), [], 0)
-    path = inclusion_path(levels_of(log), 1)
-    client.activate_pool(POOL, commit_entry=entry, commit_index=1, checkpoint=note, inclusion_proof=path)
-    return sealed.leaves
+    entry = commit_entry(POOL, pieces(sealed.leaves))
+    activation = activate_entry(entry, 1)
+    other = commit_entry(OTHER_POOL, pieces(client.seal_pool(OTHER_POOL, 40_000).leaves))
+    entries = [b"config", entry, activation, other]
+    log = [leaf_hash(data) for data in entries]
+    note = client.sign_checkpoint(4, root_of(log), [], 0)
+    logged = [
+        vault_pb2.LoggedEntry(entry=data, index=at, checkpoint=note, inclusion_proof=inclusion_path(levels_of(log), at))
+        for at, data in enumerate(entries)
+    ]
+    client.activate_pool(POOL, logged[1], logged[2])
+    return sealed.leaves, logged[3]
+
+
+def pieces(leaves: bytes) -> list[bytes]:
+    return [leaves[at : at + 32] for at in range(0, len(leaves), 32)]
 
 
 def test_a_pool_lives_its_whole_life_over_the_socket_and_nothing_of_it_is_logged(world: World) -> None:
     process = world.started_with_tracing()
     with world.client() as client:
         client.wait_ready(20)
-        leaves = activate(client)
-        openings = [message(opening) for opening in (draw(0), ticket(1), void(1), draw(2, count=6))]
-        answer = client.open_group(openings, [b"\x07" * 32])
+        leaves, other_commit = activate(client)
+        openings = [
+            message(opening)
+            for opening in (draw(0), ticket(1), void(1, ticket=binding_hash(ticket(1).binding).hex()), draw(2, count=6))
+        ]
+        answer = client.open_group(openings, [settlement()])
         assert [result.refused for result in answer.results] == ["", "", "", ""]
         assert slot_leaf(POOL, 0, answer.results[0].secrets) == leaves[:32]
         assert b"".join(slot_leaves(POOL, answer.results[3].secrets, 2)) == leaves[64:]
-        assert client.open_group(openings, [b"\x07" * 32]) == answer
+        assert client.open_group(openings, [settlement()]) == answer
         (refused,) = client.open_group([message(draw(0, nonce="01" * 16))]).results
         assert (refused.refused, refused.secrets) == ("bound-otherwise", b"")
 
         state = client.get_state()
         assert (state.origin, state.log_vkey) == (ORIGIN, world.vkey)
-        assert (state.checkpoint_size, state.refused_bindings) == (2, 1)
+        assert (state.checkpoint_size, state.refused_bindings) == (4, 1)
         assert (state.pools[0].drawn, state.pools[0].voided, state.pools[0].ticketed) == (7, 1, 0)
         assert (state.journal_sequence, state.journal_head) == (answer.journal_sequence, answer.journal_head)
         assert set(state.hardening) >= {"core_dumps_disabled", "not_dumpable", "no_new_privileges", "umask_077"}
         assert state.hardening["core_dumps_disabled"] == "yes"
 
         frames = list(client.read_journal())
-        assert [frame.sequence for frame in frames] == [1, 2, 3]
-        assert [(entry.slot, entry.count, entry.kind) for entry in frames[2].entries] == [
+        assert [frame.sequence for frame in frames] == [1, 2, 3, 4]
+        assert [(entry.slot, entry.count, entry.kind) for entry in frames[3].entries] == [
             (0, 1, 1), (1, 1, 2), (1, 1, 3), (2, 6, 1),
         ]  # fmt: skip
-        assert list(client.read_journal(3)) == []
+        assert list(client.read_journal(4)) == []
 
         for kind in (vault_pb2.KEY_KIND_KEK, vault_pb2.KEY_KIND_DRBG, vault_pb2.KEY_KIND_RECEIPT):
             assert client.rotate_key(kind).epoch >= 2
@@ -137,7 +163,7 @@ def test_a_pool_lives_its_whole_life_over_the_socket_and_nothing_of_it_is_logged
 
         other = client.seal_pool(OTHER_POOL, 40_000)
         assert len(other.leaves) == 32 * 40_000
-        key = client.void_pool(OTHER_POOL)
+        key = client.void_pool(OTHER_POOL, other_commit)
         assert b"".join(slot_leaves(OTHER_POOL, slot_secrets(key, 40_000))) == other.leaves
     process.send_signal(signal.SIGTERM)
     _, errors = process.communicate(timeout=30)
@@ -158,11 +184,11 @@ def test_refusals_and_bad_requests_have_stable_reasons(world: World) -> None:
         attempts: list[tuple[str, Callable[[], object]]] = [
             ("pool-size", lambda: client.seal_pool(POOL, 0)),
             ("pool-id", lambda: client.seal_pool("x", 8)),
-            ("unknown-pool", lambda: client.void_pool(POOL)),
+            ("unknown-pool", lambda: client.void_pool(POOL, vault_pb2.LoggedEntry())),
             ("unknown-pool", lambda: client.erase_pool(POOL)),
             ("history-inconsistent", lambda: client.sign_checkpoint(0, bytes(32), [], 0)),
             ("key-kind", lambda: client.rotate_key(vault_pb2.KEY_KIND_UNSPECIFIED)),
-            ("acceptance-size", lambda: client.open_group([], [b"x"])),
+            ("settlement-mismatch", lambda: client.open_group([], [b"x"])),
         ]
         for reason, attempt in attempts:
             with pytest.raises(VaultRefusedError) as caught:

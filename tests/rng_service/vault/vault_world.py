@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from anchor import canonical
 from anchor.merkle import consistency_path, inclusion_path, leaf_hash, levels_of, root_of
@@ -68,12 +68,22 @@ def redeem(reserved: Opening, seed: bytes = b"s" * 16, **fields: Any) -> Opening
     return Opening(reserved.slot, 1, data, reserved.binding)
 
 
+class Logged(NamedTuple):
+    """What the vault's proto calls a LoggedEntry."""
+
+    entry: bytes
+    index: int
+    checkpoint: bytes
+    inclusion_proof: list[bytes]
+
+
 @dataclass
 class Log:
     """The public log as far as a vault needs one."""
 
     leaves: list[bytes] = field(default_factory=list)
     signed: int = 0
+    note: bytes = b""
 
     def append(self, entry: bytes) -> int:
         self.leaves.append(leaf_hash(entry))
@@ -83,25 +93,75 @@ class Log:
         proof = consistency_path(self.leaves, self.signed) if self.signed else []
         note = vault.sign_checkpoint(len(self.leaves), root_of(self.leaves), proof, self.signed)
         self.signed = len(self.leaves)
+        self.note = note
         return note
 
     def path(self, index: int) -> list[bytes]:
         return inclusion_path(levels_of(self.leaves), index)
 
+    def prove(self, entry: bytes, index: int) -> Logged:
+        """The entry as it stands in the newest signed checkpoint."""
+        return Logged(entry, index, self.note, inclusion_path(levels_of(self.leaves[: self.signed]), index))
+
 
 def commit_entry(pool_id: str, leaves: list[bytes], **fields: Any) -> bytes:
     return canonical.encode(
         {
+            "deadline_us": NOW_US,
+            "drbg_epoch": 1,
+            "drbg_instance": "vault-1",
+            "game_digest": "33" * 32,
+            "key_epoch": 1,
             "kind": "independent",
             "origin": ORIGIN,
             "pool": pool_id,
+            "program": "main",
             "size": len(leaves),
             "slot_root": slot_root(leaves).hex(),
+            "time_us": NOW_US,
             "type": "pool.commit",
             "v": 1,
         }
         | fields
     )
+
+
+def activate_entry(committed_to: bytes, index: int, **fields: Any) -> bytes:
+    return canonical.encode(
+        {
+            "checkpoint": "00",
+            "commit": leaf_hash(committed_to).hex(),
+            "commit_index": index,
+            "origin": ORIGIN,
+            "pool": canonical.decode_object(committed_to)["pool"],
+            "time_us": NOW_US,
+            "type": "pool.activate",
+            "v": 1,
+        }
+        | fields
+    )
+
+
+def settlement(**fields: Any) -> bytes:
+    """The binding of a settlement; ``fields`` override, None removes."""
+    merged: dict[str, Any] = {
+        "bet": {"bet": "red"},
+        "bettor": "44" * 32,
+        "bind_time": NOW_US,
+        "caller": "acme",
+        "currency": "EUR",
+        "draw": "55" * 32,
+        "nonce": "00" * 16,
+        "payload": "11" * 32,
+        "payout_minor": 200,
+        "pool": POOL,
+        "request": "22" * 32,
+        "slot": 0,
+        "stake_minor": 100,
+        "status": "final",
+        "v": 1,
+    } | fields
+    return canonical.encode({name: value for name, value in merged.items() if value is not None})
 
 
 def new_vault(directory: Path, on_step: OnStep = no_step) -> Vault:
@@ -118,10 +178,25 @@ def activated(vault: Vault, pool: str = POOL, size: int = 8, log: Log | None = N
     log = log if log is not None else Log()
     leaves = vault.seal(pool, size, "independent").leaves
     entry = commit_entry(pool, leaves)
-    index = log.append(entry)
-    note = log.sign(vault)
-    vault.activate(pool, entry=entry, index=index, checkpoint=note, path=log.path(index))
+    activate(vault, log, pool, entry, log.append(entry))
     return leaves
+
+
+def activate(vault: Vault, log: Log, pool: str, commit: bytes, index: int) -> None:
+    """Log the activation of what was committed to at ``index``, sign, and activate."""
+    activation = activate_entry(commit, index)
+    at = log.append(activation)
+    log.sign(vault)
+    vault.activate(pool, log.prove(commit, index), log.prove(activation, at))
+
+
+def committed(vault: Vault, pool: str = POOL, size: int = 8, log: Log | None = None) -> Logged:
+    """Seal and commit a pool; return its commitment in the signed log."""
+    log = log if log is not None else Log()
+    entry = commit_entry(pool, vault.seal(pool, size, "independent").leaves)
+    index = log.append(entry)
+    log.sign(vault)
+    return log.prove(entry, index)
 
 
 def in_child(work: Callable[[], None]) -> int:

@@ -98,6 +98,7 @@ class ReceiptKey(_message.Message):
     PUBLIC_KEY_FIELD_NUMBER: _builtins.int
     EPOCH_FIELD_NUMBER: _builtins.int
     CREATED_US_FIELD_NUMBER: _builtins.int
+    ATTESTATION_FIELD_NUMBER: _builtins.int
     key_id: _builtins.str
     """First 16 hex digits of SHA-256(public key)."""
     public_key: _builtins.bytes
@@ -106,6 +107,10 @@ class ReceiptKey(_message.Message):
     """Counts from 1."""
     created_us: _builtins.int
     """Microseconds UTC."""
+    attestation: _builtins.bytes
+    """Ed25519 by the checkpoint key over RECEIPT_KEY_LABEL || lp(origin) || public_key || u64(epoch): the vault's word that
+    it made this key.
+    """
     def __init__(
         self,
         *,
@@ -113,10 +118,11 @@ class ReceiptKey(_message.Message):
         public_key: _builtins.bytes = ...,
         epoch: _builtins.int = ...,
         created_us: _builtins.int = ...,
+        attestation: _builtins.bytes = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["created_us", b"created_us", "epoch", b"epoch", "key_id", b"key_id", "public_key", b"public_key"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attestation", b"attestation", "created_us", b"created_us", "epoch", b"epoch", "key_id", b"key_id", "public_key", b"public_key"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -310,18 +316,18 @@ class SealPoolResponse(_message.Message):
 Global___SealPoolResponse: _TypeAlias = SealPoolResponse  # noqa: Y015
 
 @_typing.final
-class ActivatePoolRequest(_message.Message):
+class LoggedEntry(_message.Message):
+    """LoggedEntry is a log entry with the proof that it stands in a checkpoint that this vault signed."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
-    POOL_ID_FIELD_NUMBER: _builtins.int
-    COMMIT_ENTRY_FIELD_NUMBER: _builtins.int
-    COMMIT_INDEX_FIELD_NUMBER: _builtins.int
+    ENTRY_FIELD_NUMBER: _builtins.int
+    INDEX_FIELD_NUMBER: _builtins.int
     CHECKPOINT_FIELD_NUMBER: _builtins.int
     INCLUSION_PROOF_FIELD_NUMBER: _builtins.int
-    pool_id: _builtins.str
-    commit_entry: _builtins.bytes
-    """The bytes of the pool.commit entry and its place in the log."""
-    commit_index: _builtins.int
+    entry: _builtins.bytes
+    """The exact bytes of the entry and its place in the log."""
+    index: _builtins.int
     checkpoint: _builtins.bytes
     """A checkpoint signed by this vault that covers it, with the inclusion proof."""
     @_builtins.property
@@ -329,15 +335,43 @@ class ActivatePoolRequest(_message.Message):
     def __init__(
         self,
         *,
-        pool_id: _builtins.str = ...,
-        commit_entry: _builtins.bytes = ...,
-        commit_index: _builtins.int = ...,
+        entry: _builtins.bytes = ...,
+        index: _builtins.int = ...,
         checkpoint: _builtins.bytes = ...,
         inclusion_proof: _abc.Iterable[_builtins.bytes] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["checkpoint", b"checkpoint", "commit_entry", b"commit_entry", "commit_index", b"commit_index", "inclusion_proof", b"inclusion_proof", "pool_id", b"pool_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["checkpoint", b"checkpoint", "entry", b"entry", "inclusion_proof", b"inclusion_proof", "index", b"index"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___LoggedEntry: _TypeAlias = LoggedEntry  # noqa: Y015
+
+@_typing.final
+class ActivatePoolRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    POOL_ID_FIELD_NUMBER: _builtins.int
+    COMMIT_FIELD_NUMBER: _builtins.int
+    ACTIVATION_FIELD_NUMBER: _builtins.int
+    pool_id: _builtins.str
+    @_builtins.property
+    def commit(self) -> Global___LoggedEntry:
+        """The pool's pool.commit and pool.activate entries: nothing is opened before both are in the log."""
+
+    @_builtins.property
+    def activation(self) -> Global___LoggedEntry: ...
+    def __init__(
+        self,
+        *,
+        pool_id: _builtins.str = ...,
+        commit: Global___LoggedEntry | None = ...,
+        activation: Global___LoggedEntry | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["activation", b"activation", "commit", b"commit"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["activation", b"activation", "commit", b"commit", "pool_id", b"pool_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -401,7 +435,7 @@ class OpenGroupRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     OPENINGS_FIELD_NUMBER: _builtins.int
-    ACCEPTANCES_FIELD_NUMBER: _builtins.int
+    SETTLEMENTS_FIELD_NUMBER: _builtins.int
     SIGN_FIELD_NUMBER: _builtins.int
     KEY_ID_FIELD_NUMBER: _builtins.int
     sign: _builtins.bool
@@ -413,20 +447,22 @@ class OpenGroupRequest(_message.Message):
     @_builtins.property
     def openings(self) -> _containers.RepeatedCompositeFieldContainer[Global___Opening]: ...
     @_builtins.property
-    def acceptances(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
-        """Record digests without secrets (settlements) that the signature shall cover after the openings."""
+    def settlements(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
+        """Bindings of settlements, canonical JSON. The vault makes their records itself; the signature covers them after
+        the openings.
+        """
 
     def __init__(
         self,
         *,
         openings: _abc.Iterable[Global___Opening] | None = ...,
-        acceptances: _abc.Iterable[_builtins.bytes] | None = ...,
+        settlements: _abc.Iterable[_builtins.bytes] | None = ...,
         sign: _builtins.bool = ...,
         key_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["acceptances", b"acceptances", "key_id", b"key_id", "openings", b"openings", "sign", b"sign"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["key_id", b"key_id", "openings", b"openings", "settlements", b"settlements", "sign", b"sign"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -469,7 +505,7 @@ class OpenGroupResponse(_message.Message):
     JOURNAL_HEAD_FIELD_NUMBER: _builtins.int
     signature: _builtins.bytes
     """Ed25519 over OPENING_LABEL || lp(origin) || root; root covers the record digests of the openings that were not
-    refused, in request order, then the acceptances.
+    refused, in request order, then those of the settlements.
     """
     key_id: _builtins.str
     journal_sequence: _builtins.int
@@ -498,15 +534,21 @@ class VoidPoolRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     POOL_ID_FIELD_NUMBER: _builtins.int
+    COMMIT_FIELD_NUMBER: _builtins.int
     pool_id: _builtins.str
+    @_builtins.property
+    def commit(self) -> Global___LoggedEntry:
+        """The pool's pool.commit entry: a key is given out only after the commitment is in the log."""
+
     def __init__(
         self,
         *,
         pool_id: _builtins.str = ...,
+        commit: Global___LoggedEntry | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["commit", b"commit"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["pool_id", b"pool_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["commit", b"commit", "pool_id", b"pool_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -556,18 +598,29 @@ class ErasePoolResponse(_message.Message):
 
     SIGNATURE_FIELD_NUMBER: _builtins.int
     KEY_ID_FIELD_NUMBER: _builtins.int
+    DRAWN_FIELD_NUMBER: _builtins.int
+    VOIDED_FIELD_NUMBER: _builtins.int
+    BINDINGS_DIGEST_FIELD_NUMBER: _builtins.int
     signature: _builtins.bytes
-    """Ed25519 over ERASE_LABEL || lp(origin) || lp(pool_id) || slot root."""
+    """Ed25519 over ERASE_LABEL || lp(origin) || lp(pool_id) || slot root || u64(drawn) || u64(voided) || bindings digest."""
     key_id: _builtins.str
+    drawn: _builtins.int
+    """What the journal says the slots were opened for."""
+    voided: _builtins.int
+    bindings_digest: _builtins.bytes
+    """SHA-256 over the slots in order: one byte (1 drawn, 3 void) and the 32-byte binding hash each."""
     def __init__(
         self,
         *,
         signature: _builtins.bytes = ...,
         key_id: _builtins.str = ...,
+        drawn: _builtins.int = ...,
+        voided: _builtins.int = ...,
+        bindings_digest: _builtins.bytes = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["key_id", b"key_id", "signature", b"signature"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bindings_digest", b"bindings_digest", "drawn", b"drawn", "key_id", b"key_id", "signature", b"signature", "voided", b"voided"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
