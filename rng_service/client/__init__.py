@@ -17,10 +17,12 @@ from rng_service.client.errors import (
     Unauthenticated,
     Unavailable,
     UnexpectedStatus,
+    UnverifiedError,
 )
 from rng_service.client.exchange import Surroundings
 from rng_service.client.file_journal import FileJournal
 from rng_service.client.journal import JournalEntry, MemoryJournal, RequestJournal
+from rng_service.client.judge import Unverified
 from rng_service.client.receipt import Receipt, Settlement, Ticket
 from rng_service.client.reception import Resolution
 from rng_service.client.retry import RetryPolicy
@@ -54,5 +56,7 @@ __all__ = [
     "Unauthenticated",
     "Unavailable",
     "UnexpectedStatus",
+    "Unverified",
+    "UnverifiedError",
     "Wager",
 ]

@@ -4,23 +4,25 @@ Whether the record reaches a digest in time (step 9) shows only later: `sealdraw
 saved receipt file.
 """
 
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from collections.abc import Sequence
+from functools import partial
 
 from anchor.errors import VerificationError
-from anchor.merkle import root_from_inclusion
-from anchor.note import parse_note
-from anchor.range_path import root_from_range
 from rng_service.client.expectation import Expectation
 from rng_service.client.facts import LogFacts, PoolFacts
 from rng_service.client.receipt import Receipt, Settlement
-from rng_service.encoding import OPENING_LABEL, lp
-from rng_service.pools.slots import slot_leaves
-from rng_service.records.protection import BEACON_UNWITNESSED, BEACON_WITNESSED, protection_of
-from rng_service.records.receipt import Opening, parse_receipt
+from rng_service.names import parse_pool_id
+from rng_service.records.receipt import parse_receipt
 from rng_service.verify.fault import require
-from rng_service.verify.opened import OpenedRecord, read_record
-from rng_service.verify.receipt import WitnessPolicy, check_ticket
+from rng_service.verify.receipt_steps import (
+    WitnessPolicy,
+    check_held_ticket,
+    check_labels,
+    check_opening,
+    check_outcome,
+    check_program,
+    check_slots,
+)
 
 
 def check_receipt(
@@ -31,111 +33,94 @@ def check_receipt(
     # What is saved must be readable by everybody else, byte for byte.
     require(parse_receipt(file.to_bytes()) == file, "receipt-form", "the answer has no receipt file")
     expectation.check(record)
-    pool = facts.pool(record.pool, file.commit_index, file.activate_index)
-    require(record.binding["program"] == pool.commit.program, "pool-program", f"{record.pool} is of another program")
-    _check_slots(receipt, pool)
-    _check_outcome(receipt, pool)
-    expectation.check_bet(record, pool.game)
-    _check_held_ticket(receipt)
-    check_opening(record, file.opening, file.origin, facts)
-    _check_labels(receipt, pool, policy)
-
-
-def check_settlement(settlement: Settlement, expectation: Expectation, origin: str, facts: LogFacts) -> None:
-    """Check a settlement's members and the vault's signature over its record; errors as for `check_receipt`."""
-    expectation.check(settlement.record)
-    check_opening(settlement.record, settlement.opening, origin, facts)
-
-
-def check_opening(record: OpenedRecord, opening: Opening, origin: str, facts: LogFacts) -> None:
-    """Check that a receipt key of the log signed this record."""
-    try:
-        root = root_from_inclusion(opening.index, opening.size, record.digest, opening.path)
-    except VerificationError as error:
-        raise VerificationError("opening-path", error.message) from None
-    message = OPENING_LABEL + lp(origin.encode("ascii")) + root
-    try:
-        Ed25519PublicKey.from_public_bytes(facts.receipt_key(opening.key_id)).verify(opening.signature, message)
-    except InvalidSignature:
-        raise VerificationError("opening-signature", f"key {opening.key_id.hex()} did not sign this record") from None
-
-
-def _check_slots(receipt: Receipt, pool: PoolFacts) -> None:
-    record, path, size = receipt.record, receipt.file.slot_path, pool.commit.size
-    require(record.slot + record.slots <= size, "slot-range", f"{record.pool} has {size} slots")
-    if record.kind == "ticket":
+    bound_us = record.binding["bind_time"]
+    pool = facts.pool(record.pool, file.commit_index, file.activate_index, bound_us)
+    key = facts.receipt_key(file.opening.key_id, bound_us)
+    # From here on nothing is missing any more, but perhaps a change of lanes.
+    check_program(record, pool.commit)
+    if record.kind != "ticket":
+        check_slots(record, file.slot_path, pool.commit)
+    else:
         # The commitment fixes the slot's secret whatever the path says, and the draw proves it with the secret
         # itself; checking the path now would take the pool's whole file of leaves.
+        require(record.slot < pool.commit.size, "slot-range", f"{record.pool} has {pool.commit.size} slots")
+    check_outcome(record, file.outcome, file.payouts_minor, pool.evaluator)
+    expectation.check_game(record, pool.game)
+    check_held_ticket(record, file.ticket)
+    check_opening(record, file.opening, file.origin, key)
+    check_labels(file.protection, record, pool.commit, pool.activation, pool.chain, policy)
+    if "ticket" not in record.binding:
+        # A draw on a ticket is in the lane of the ticket, which was an answer of its own.
+        facts.check_lane(parse_pool_id(record.pool), partial(expectation.lane_among, record), bound_us)
+
+
+def check_settlement(
+    settlement: Settlement, expectation: Expectation, settled: Sequence[Receipt], origin: str, facts: LogFacts
+) -> None:
+    """Check a settlement against its request and the draw that it settles; errors as for `check_receipt`.
+
+    ``settled`` are all receipts of that draw, none when only the id of the settlement's own request is known.
+    """
+    record, binding = settlement.record, settlement.record.binding
+    expectation.check(record)
+    bound_us = binding["bind_time"]
+    key = facts.receipt_key(settlement.opening.key_id, bound_us)
+    check_opening(record, settlement.opening, origin, key)
+    if expectation.open_ended:
         return
-    leaves = slot_leaves(record.pool, record.secrets, record.slot)
-    if record.slots == 1:
-        found = root_from_inclusion(record.slot, size, leaves[0], path)
+    draw, number = _item(settled, expectation.payload["item"])
+    for name, value in {"draw": draw.record.digest.hex(), "pool": draw.pool_id, "slot": draw.slot + number}.items():
+        require(
+            binding[name] == value,
+            "settlement-draw",
+            f"{name} of the settlement is {binding[name]}, the draw's {value}",
+        )
+    require(bound_us >= draw.record.binding["bind_time"], "settlement-draw", "the settlement was bound before its draw")
+    status = _status(draw, expectation)
+    require(
+        binding["status"] == status, "settlement-status", f"the settlement is {binding['status']}, it must be {status}"
+    )
+    file = draw.file
+    pool = facts.pool(draw.pool_id, file.commit_index, file.activate_index, bound_us)
+    expectation.with_payload(status=status).check_game(record, pool.game)
+    _check_amounts(settlement, draw, number, pool)
+
+
+def _item(receipts: Sequence[Receipt], item: int) -> tuple[Receipt, int]:
+    """Return the receipt of outcome ``item``, counted over all of them, and the outcome's place in it."""
+    for receipt in receipts:
+        if receipt.first_item <= item < receipt.first_item + receipt.count:
+            return receipt, item - receipt.first_item
+    raise VerificationError("settlement-draw", f"the settled draw has no outcome {item}")
+
+
+def _status(draw: Receipt, expectation: Expectation) -> str:
+    """Return the status that the settlement must have: a draw with its own bet is only confirmed."""
+    if expectation.voids:
+        return "void"
+    return "confirm" if "bet" in draw.record.binding else "final"
+
+
+def _check_amounts(settlement: Settlement, draw: Receipt, number: int, pool: PoolFacts) -> None:
+    """Check that the payout is what the paytable pays; the other amounts are those of the request."""
+    binding, drawn = settlement.record.binding, draw.record.binding
+    if binding["status"] == "void":
+        expected = 0
+        require("reason" in binding, "settlement-amount", "a void settlement has a reason")
+    elif binding["status"] == "confirm":
+        for name in ("stake_minor", "currency"):
+            require(
+                binding[name] == drawn[name],
+                "settlement-amount",
+                f"{name} of the settlement is {binding[name]}, the draw's {drawn[name]}",
+            )
+        expected = (draw.payouts_minor or ())[number]
     else:
-        found = root_from_range(size, record.slot, leaves, path)
+        require("bet" in binding, "settlement-amount", "a final settlement has a bet")
+        outcome = draw.outcomes[number]
+        expected = pool.evaluator.payouts(binding["bet"], binding["stake_minor"], [outcome])[0]
     require(
-        found == pool.commit.slot_root,
-        "slot-root",
-        f"secrets and path give the slot root {found.hex()}, committed is {pool.commit.slot_root.hex()}",
-    )
-
-
-def _check_outcome(receipt: Receipt, pool: PoolFacts) -> None:
-    record, binding = receipt.record, receipt.record.binding
-    if record.kind == "ticket":
-        require(not receipt.file.outcome and receipt.payouts_minor is None, "outcome", "a ticket has no outcome yet")
-        return
-    require(record.kind == "draw", "receipt-kind", f"a receipt is of a draw or a ticket, not of a {record.kind}")
-    outcomes = pool.evaluator.outcomes(record.slot, record.secrets, record.client_seed)
-    require(
-        outcomes == receipt.outcomes,
-        "outcome",
-        f"the record gives {outcomes[:4]}, the answer states {receipt.outcomes[:4]}",
-    )
-    payouts = None
-    if "bet" in binding and "stake_minor" in binding:
-        payouts = tuple(pool.evaluator.payouts(binding["bet"], binding["stake_minor"], outcomes))
-    require(
-        payouts == receipt.payouts_minor,
-        "payouts",
-        f"the bet gives {payouts}, the answer states {receipt.payouts_minor}",
-    )
-
-
-def _check_held_ticket(receipt: Receipt) -> None:
-    held = receipt.file.ticket
-    require(
-        ("ticket" in receipt.record.binding) == (held is not None),
-        "ticket-missing",
-        "a receipt holds a ticket's record exactly when its binding names a ticket",
-    )
-    if held is not None:
-        check_ticket(receipt.record, read_record(held))
-
-
-def _check_labels(receipt: Receipt, pool: PoolFacts, policy: WitnessPolicy | None) -> None:
-    stated, binding = receipt.protection, receipt.record.binding
-    labels = protection_of(
-        beacon=pool.commit.beacon is not None,
-        witnessed=policy is not None and policy(pool.activation.checkpoint),
-        development=pool.chain is not None and pool.chain.development,
-        ticketed="ticket" in binding,
-        seeded="client_seed" in binding,
-    )
-    accepted = {labels.content}
-    if labels.content == BEACON_WITNESSED:
-        # The operator may know of no witness that the caller trusts; claiming less is no cheat.
-        accepted.add(BEACON_UNWITNESSED)
-    elif (
-        labels.content == BEACON_UNWITNESSED
-        and policy is None
-        and parse_note(pool.activation.checkpoint).unverified[1:]
-    ):
-        # Who trusts no witness by name cannot contradict a checkpoint that carries cosignatures.
-        accepted.add(BEACON_WITNESSED)
-    require(
-        stated.content in accepted
-        and (stated.assignment, stated.foreseen, stated.development_beacon)
-        == (labels.assignment, labels.foreseen, labels.development_beacon),
-        "protection",
-        f"the answer claims {stated}, what it had is {labels}",
+        binding["payout_minor"] == expected,
+        "settlement-amount",
+        f"the settlement pays {binding['payout_minor']}, the paytable {expected}",
     )

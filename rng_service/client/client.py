@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final, Literal, Self, cast
+from typing import Final, Literal, Self, cast
 
 from sealdraw.v1 import draw_pb2, types_pb2
 
@@ -16,33 +16,19 @@ from anchor.source import open_source
 from rng_service.client.channel import CALLER_KEY, Tls, open_channel
 from rng_service.client.errors import CallError, ClosedError
 from rng_service.client.exchange import Exchange, Surroundings
-from rng_service.client.expectation import (
-    CLASSES,
-    Request,
-    serialize,
-)
+from rng_service.client.expectation import CLASSES, Request, parse_request, serialize, session_of
 from rng_service.client.facts import LogFacts
 from rng_service.client.file_journal import FileJournal
 from rng_service.client.journal import JournalEntry, RequestJournal
-from rng_service.client.receipt import (
-    STATUSES,
-    Receipt,
-    Settlement,
-    Ticket,
-)
+from rng_service.client.judge import OnBadReceipt, OnOutage, Outage, Rules, Unverified
+from rng_service.client.receipt import STATUSES, Receipt, Settlement, Ticket
 from rng_service.client.reception import Reception, Resolution
 from rng_service.client.retry import RetryPolicy
-from rng_service.client.verifier import (
-    BackgroundVerifier,
-    InlineVerifier,
-    Mode,
-    NoVerifier,
-    OnBadReceipt,
-    Verifier,
-)
+from rng_service.client.session_numbers import SessionNumbers
+from rng_service.client.verifier import BackgroundVerifier, InlineVerifier, Mode, NoVerifier, Verifier
 from rng_service.names import check_name
 from rng_service.request_id import new_request_id
-from rng_service.verify.receipt import WitnessPolicy
+from rng_service.verify.receipt_steps import WitnessPolicy
 
 SEED_BYTES: Final = 32
 PlayClass = Literal["real", "free"]
@@ -66,11 +52,17 @@ class Client:
     ``verify`` says when answers are checked: in the ``background`` (the default), ``inline`` or ``off``. Checking
     needs ``public``, the log's public directory or its address, and ``vkey``, the log's verifier key. After the first
     answer that does not verify, every call raises its BadReceiptError and nothing is drawn any more;
-    ``on_bad_receipt`` is told at once, in the thread that checks. ``policy`` judges cosignatures. ``patience_s`` is
-    how long an answer may wait for public files that cannot be read; after that it counts as bad.
+    ``on_bad_receipt`` is told at once, in the thread that checks. ``policy`` judges cosignatures. ``log_cache`` is a
+    file, best beside the journal, that spares the next start the reading of a long log; one process at a time.
 
-    ``tls`` is needed, except with ``development`` and a loopback address. ``origin`` names the log in receipt files
-    where there is no vkey.
+    Answers that cannot be checked because public files are missing are no bad receipts. They are kept, at most
+    ``most_unverified`` of them, and tried again. After ``patience_s`` it is an outage: ``on_outage`` is told, `check`
+    raises, and with ``outage`` "warn" (the default) draws go on, with "stop" they raise UnverifiedError until the
+    files are back. In an outage tickets that cannot be checked are drawn unchecked, and checked afterwards.
+
+    ``exclusive_sessions`` says that no other process draws in the same sessions meanwhile: a number that is missing in
+    a session is then a bad receipt. ``tls`` is needed, except with ``development`` and a loopback address. ``origin``
+    names the log in receipt files where there is no vkey.
     """
 
     def __init__(
@@ -87,10 +79,15 @@ class Client:
         verify: Mode = "background",
         on_bad_receipt: OnBadReceipt | None = None,
         policy: WitnessPolicy | None = None,
-        patience_s: float = 300.0,
+        outage: Outage = "warn",
+        on_outage: OnOutage | None = None,
+        patience_s: float = 30.0,
+        most_unverified: int = 50_000,
+        log_cache: Path | None = None,
+        exclusive_sessions: bool = True,
         retry: RetryPolicy | None = None,
         surroundings: Surroundings | None = None,
-        new_id: Callable[[], str] = new_request_id,
+        new_id: Callable[[], str] | None = None,
         new_seed: Callable[[int], bytes] = secrets.token_bytes,
     ) -> None:
         self._caller = check_name(caller, "caller")
@@ -100,17 +97,29 @@ class Client:
         self._origin = origin or (key.name if key is not None else "")
         if key is not None and key.name != self._origin:
             raise ValueError(f"the vkey is of {key.name}, the origin given is {self._origin}; leave the origin out")
-        self._new_id = new_id
+        around = surroundings or Surroundings()
+        self._now_us = around.now_us
+        self._new_id = new_id or (lambda: new_request_id(around.now_us() // 1_000))
         self._new_seed = new_seed
+        rules = Rules(
+            outage=outage,
+            patience_s=patience_s,
+            most_unverified=most_unverified,
+            on_bad=on_bad_receipt,
+            on_outage=on_outage,
+        )
         metadata = ((CALLER_KEY, caller),) if development and tls is None else ()
         self._closed = False
         with ExitStack() as opened:
             self._journal: RequestJournal = FileJournal(journal) if isinstance(journal, Path) else journal
             opened.callback(self._journal.close)
-            around = surroundings or Surroundings()
-            self._verifier = _verifier(verify, public, key, on_bad_receipt, patience_s, around)
+            self._verifies = verify != "off"
+            self._verifier = _verifier(verify, public, key, log_cache, rules, around)
             opened.callback(self._verifier.close)
-            self._reception = Reception(self._caller, self._origin, self._verifier, policy)
+            self._numbers = SessionNumbers(exclusive=exclusive_sessions)
+            self._reception = Reception(
+                self._caller, self._origin, self._verifier, policy, self._numbers, around.now_us
+            )
             channel = open_channel(target, tls, development=development)
             self._exchange = Exchange(channel, retry or RetryPolicy(), metadata, around)
             opened.callback(self._exchange.close)
@@ -145,7 +154,7 @@ class Client:
             client_seed_hash=sha256(seed).digest(),
             tags=_tags(tags),
         )
-        return cast("Ticket", self._perform("Reserve", request, seed).ticket)
+        return cast("Ticket", self._perform("Reserve", request, seed, repeatable=request_id is not None).ticket)
 
     def draw(
         self,
@@ -183,7 +192,7 @@ class Client:
             wager=_wager(wager),
             tags=_tags(tags),
         )
-        return self._perform("Draw", request).receipts[0]
+        return self._perform("Draw", request, repeatable=request_id is not None).receipts[0]
 
     def draw_and_reserve(
         self,
@@ -245,7 +254,7 @@ class Client:
             wager=_wager(wager),
             tags=_tags(tags),
         )
-        return self._perform("BatchDraw", request).receipts
+        return self._perform("BatchDraw", request, repeatable=request_id is not None).receipts
 
     def settle(
         self,
@@ -263,10 +272,11 @@ class Client:
     ) -> Settlement:
         """Report stake and payout of one bettor (32 bytes, a token) on outcome ``item`` of a draw.
 
-        ``draw`` is the draw's request id, or its receipt, which the answer is then held against; ``item`` counts over
-        all receipts of the request. ``void`` gives the stake back and needs a ``reason``. Errors as for `draw`.
+        ``draw`` is the draw's request id, or its receipt; the answer is held against it, and by its id alone it is
+        fetched first. ``item`` counts over all receipts of the request. ``void`` gives the stake back and needs a
+        ``reason``. Errors as for `draw`.
         """
-        known = {"draw": draw.record.digest.hex(), "pool": draw.pool_id} if isinstance(draw, Receipt) else {}
+        self._require_usable()
         request = draw_pb2.SettleRequest(
             request_id=request_id or self._new_id(),
             draw_request_id=draw.request_id if isinstance(draw, Receipt) else draw,
@@ -279,14 +289,19 @@ class Client:
             status=STATUSES[status],
             reason=reason,
         )
-        return cast("Settlement", self._perform("Settle", request, settled=known).settlement)
+        if isinstance(draw, Receipt) and draw.first_item <= item < draw.first_item + draw.count:
+            settled: tuple[Receipt, ...] = (draw,)
+        else:
+            settled = self._settled(request)
+        found = self._perform("Settle", request, settled=settled, repeatable=request_id is not None)
+        return cast("Settlement", found.settlement)
 
     def resolve(self, request_id: str) -> Resolution:
         """Say what became of an id; one that was bound to nothing is fenced for ever by asking.
 
         Raises CallError when the service gave no answer; the id then stays as it was.
         """
-        self._require_usable()
+        self._require_open()
         entry = next((entry for entry in self._journal.pending() if entry.request_id == request_id), None)
         if entry is not None:
             return self._recover(entry)
@@ -297,23 +312,40 @@ class Client:
 
     def get_receipt(self, request_id: str) -> Resolution:
         """Return what a request of this caller's gave, however long ago; raises CallError."""
-        self._require_usable()
+        self._require_open()
         return self._reception.accept_unknown(self._exchange.get_receipt(request_id), request_id)
 
+    @property
+    def unverified(self) -> Unverified | None:
+        """What could not be checked so far because public files are missing, None when there is nothing."""
+        return self._verifier.unverified
+
     def check(self) -> None:
-        """Wait until every answer so far is checked; raises the first BadReceiptError."""
+        """Wait until every answer so far is checked; raises the first BadReceiptError.
+
+        Raises UnverifiedError when public files are missing beyond the patience, or answers were given up.
+        """
         self._verifier.drain()
 
     def wait_verified(self, ticket: Ticket) -> None:
-        """Return once ``ticket`` was checked, so that its seed can be revealed; raises BadReceiptError."""
-        ticket.checked.wait()
-        self._verifier.require_good()
+        """Return once ``ticket`` was checked, so that its seed can be revealed; raises BadReceiptError.
+
+        In an outage it returns without, or raises UnverifiedError when an outage is to stop the game.
+        """
+        self._verifier.wait(ticket.checked)
+
+    def has_expired(self, ticket: Ticket) -> bool:
+        """Whether ``ticket`` has run out by this machine's clock.
+
+        Whoever reveals its seed then lets the operator choose: to draw, or to throw the slot away as expired.
+        """
+        return ticket.expires_us <= self._now_us()
 
     def close(self) -> None:
-        """Check what is left, close journal and connection; raises the first BadReceiptError."""
+        """Check what is left, close journal and connection; raises as `check`."""
         if not self._closed:
             self._release()
-        self._verifier.require_good()
+        self._verifier.drain()
 
     def __enter__(self) -> Self:
         return self
@@ -328,30 +360,58 @@ class Client:
             self._release()
 
     def _perform(
-        self, method: str, request: Request, seed: bytes = b"", settled: Mapping[str, Any] | None = None
+        self,
+        method: str,
+        request: Request,
+        seed: bytes = b"",
+        settled: tuple[Receipt, ...] = (),
+        *,
+        repeatable: bool = False,
     ) -> Resolution:
         self._require_usable()
         entry = JournalEntry(request.request_id, method, serialize(request), seed)
+        session = session_of(request)
         self._journal.begin(entry)
         # A crash from here until the answer leaves the entry: the next start resolves it, and learns what was drawn,
         # or fences an id that was never sent.
+        self._numbers.begin(session)
         try:
             answer = self._exchange.perform(entry)
         except CallError:
             self._journal.finish(entry.request_id)
+            self._numbers.answered(session, ())
+            raise
+        except BaseException:
+            self._numbers.doubt(session, entry.request_id)
             raise
         # A crash right here leaves the entry as well: it is resolved to the same answer.
         self._journal.finish(entry.request_id)
-        return self._reception.accept(answer, entry, settled)
+        return self._reception.accept(answer, entry, settled, numbered="repeatable" if repeatable else "new")
 
     def _recover(self, entry: JournalEntry) -> Resolution:
         answer = self._exchange.resolve(entry.request_id)
+        request = parse_request(entry)
+        settled = self._settled(request) if answer is not None and isinstance(request, draw_pb2.SettleRequest) else ()
         self._journal.finish(entry.request_id)
         if answer is None:
+            self._numbers.resolved(session_of(request), entry.request_id)
             return Resolution(entry.request_id, bound=False)
-        return self._reception.accept(answer, entry)
+        return self._reception.accept(answer, entry, settled, numbered="any")
+
+    def _settled(self, request: draw_pb2.SettleRequest) -> tuple[Receipt, ...]:
+        """Return the receipts of the draw that a request settles, as far as anybody will look at them."""
+        if not self._verifies:
+            return ()
+        found = self._exchange.get_receipt(request.draw_request_id)
+        return self._reception.accept_unknown(found, request.draw_request_id).receipts
 
     def _require_usable(self) -> None:
+        if self._closed:
+            raise ClosedError("the client is closed")
+        self._verifier.require_drawable()
+
+    def _require_open(self) -> None:
+        """Check that questions may be asked, which draw nothing."""
         if self._closed:
             raise ClosedError("the client is closed")
         self._verifier.require_good()
@@ -365,17 +425,17 @@ def _verifier(
     mode: Mode,
     public: str | Path | None,
     key: VerifierKey | None,
-    on_bad: OnBadReceipt | None,
-    patience_s: float,
+    log_cache: Path | None,
+    rules: Rules,
     around: Surroundings,
 ) -> Verifier:
     if mode == "off":
         return NoVerifier()
     if public is None or key is None:
         raise ValueError("verification needs public (the log's directory or address) and vkey; or say verify='off'")
-    facts = LogFacts(open_source(str(public)), key)
+    facts = LogFacts(open_source(str(public)), key, log_cache)
     kind = InlineVerifier if mode == "inline" else BackgroundVerifier
-    return kind(facts, on_bad=on_bad, patience_s=patience_s, sleep=around.sleep, monotonic=around.monotonic)
+    return kind(facts, rules, pause=around.pause, monotonic=around.monotonic)
 
 
 def _tags(tags: Mapping[str, str] | None) -> types_pb2.Tags | None:

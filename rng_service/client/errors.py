@@ -11,6 +11,7 @@
     │   ├── Unavailable            all retries failed, and the id was drawn from nothing and never will be
     │   └── UnexpectedStatus       a status that docs/API.md does not know
     ├── InDoubtError           nothing is known about the id: it stays in the journal, `Client.resolve` it later
+    ├── UnverifiedError        answers could not be checked, since public files are missing; nothing was sent
     ├── JournalError           the journal of this machine cannot be used; nothing was sent
     └── ClosedError            the client was closed
 
@@ -94,6 +95,13 @@ class InDoubtError(ClientError):
         super().__init__(f"request {request_id} is in doubt; resolve it later. Last answer: {last}")
         self.request_id = request_id
         self.last = last
+
+
+class UnverifiedError(ClientError):
+    """Answers could not be checked so far: the log's public files cannot be read, or are behind.
+
+    Nothing is known to be wrong. The answers are tried again; `Client.unverified` says how many there are.
+    """
 
 
 class JournalError(ClientError):

@@ -8,6 +8,7 @@ import random
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from threading import Event
 from typing import Any, Final
 
 import grpc
@@ -16,6 +17,7 @@ from sealdraw.v1 import draw_pb2, draw_pb2_grpc, types_pb2
 from rng_service.client.errors import CallError, ClosedError, FailedPrecondition, InDoubtError, UnexpectedStatus
 from rng_service.client.expectation import parse_request
 from rng_service.client.journal import JournalEntry
+from rng_service.client.judge import Pause
 from rng_service.client.retry import RetryPolicy
 from rng_service.client.status import Failure, read_failure
 
@@ -24,9 +26,15 @@ _STALE: Final = "STALE_REQUEST_ID"
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """The clock, the pauses and the jitter; parameters, so that tests wait for nothing."""
+    """The clocks, the pauses and the jitter; parameters, so that tests wait for nothing.
+
+    ``now_us`` is the machine's clock in microseconds UTC, which answers are held against; ``pause`` waits until an
+    event is set, or for so many seconds.
+    """
 
     sleep: Callable[[float], None] = time.sleep
+    pause: Pause = Event.wait
+    now_us: Callable[[], int] = lambda: time.time_ns() // 1_000
     monotonic: Callable[[], float] = time.monotonic
     fraction: Callable[[], float] = random.random
 

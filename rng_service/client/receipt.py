@@ -1,6 +1,7 @@
 """What a game server holds after a call: receipts, tickets and settlements, made of the service's answers."""
 
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from threading import Event
 
@@ -21,12 +22,14 @@ class Receipt:
     """The receipt of a run of consecutive slots of one pool: outcomes, payouts, and everything that proves them.
 
     ``file`` is the receipt file's contents and ``record`` the record in it, as the auditor reads it. Whether it
-    verifies is for the client's verification to say.
+    verifies is for the client's verification to say. ``first_item`` is the place of its first outcome among all those
+    of the request, which may have several receipts.
     """
 
     request_id: str
     file: ReceiptFile = field(repr=False)
     record: OpenedRecord = field(repr=False)
+    first_item: int = 0
 
     @property
     def pool_id(self) -> str:
@@ -97,6 +100,16 @@ class Settlement:
     record: OpenedRecord = field(repr=False)
     record_bytes: bytes = field(repr=False)
     opening: Opening = field(repr=False)
+
+
+def read_receipts(messages: Sequence[types_pb2.Receipt], request_id: str, origin: str) -> tuple[Receipt, ...]:
+    """Return all receipts that the service answered a request with; errors as for `read_receipt`."""
+    receipts: list[Receipt] = []
+    items = 0
+    for message in messages:
+        receipts.append(replace(read_receipt(message, request_id, origin), first_item=items))
+        items += receipts[-1].count
+    return tuple(receipts)
 
 
 def read_receipt(message: types_pb2.Receipt, request_id: str, origin: str) -> Receipt:

@@ -50,7 +50,9 @@ class TicketedSession:
         reserves a new one; nothing is repeated here under another request id.
         """
         with self._lock:
-            ticket = self._ticket or self._reserve()
+            ticket = self._ticket
+            if ticket is None or self._client.has_expired(ticket):
+                ticket = self._reserve()
             self._client.wait_verified(ticket)
             # Whatever comes, an id that is in doubt may have used the ticket: it is kept only if that is excluded.
             self._ticket = None

@@ -7,12 +7,15 @@ from pathlib import Path
 from threading import Lock
 
 import grpc
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from operator_simulator import Operator
 from sealdraw.v1 import draw_pb2, draw_pb2_grpc, types_pb2
 
+from anchor import canonical
 from rng_service.client import Surroundings
 from rng_service.games import load_game
 from rng_service.names import request_hash
+from rng_service.records.payload import payload_hash
 from rng_service.records.receipt import parse_receipt
 from rng_service.records.record import binding_hash
 from rng_service.request_id import parse_request_id
@@ -41,19 +44,27 @@ class StillTime:
         if self.on_sleep is not None:
             self.on_sleep()
 
-    def surroundings(self, fraction=0.5):
-        return Surroundings(sleep=self.sleep, monotonic=lambda: self.now_s, fraction=lambda: fraction)
+    def pause(self, _event, seconds):
+        self.sleep(seconds)
+
+    def surroundings(self, fraction=0.5, **clocks):
+        return Surroundings(
+            sleep=self.sleep, pause=self.pause, monotonic=lambda: self.now_s, fraction=lambda: fraction, **clocks
+        )
 
 
 class ServedOperator(Operator):
     """The simulator with one pool of dice, answering requests instead of following a story."""
 
-    def __init__(self, directory, *, size=64, beacon=False):
-        super().__init__(directory, beacon=beacon)
+    def __init__(self, directory, *, size=64, beacon=False, lanes=1, lane=0):
+        super().__init__(directory, beacon=beacon, lanes=lanes)
         self.asked = {}
         self.start()
         self.register("dice-99")
-        self.pool = self.commit("dice-99/1/base/real", size)
+        self.open_pool(size, lane)
+
+    def open_pool(self, size=64, lane=0):
+        self.pool = self.commit("dice-99/1/base/real", size, lane=lane)
         self.publish()
         self.tick(20)
         self.activate(self.pool)
@@ -63,15 +74,11 @@ class ServedOperator(Operator):
     def on_binding(self, kind, members):
         return members | self.asked
 
-    def rotate_receipt_key(self, *, announce=True):
-        from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-
-        from rng_service.log_entries import ReceiptKey
-
+    def rotate_receipt_key(self, *, announce=True, publish=True):
         self.receipt_key = Ed25519PrivateKey.from_private_bytes(self.random(32))
-        public = self.receipt_key.public_key().public_bytes_raw()
-        self.append(ReceiptKey(**self.head(), key_id=sha256(public).digest()[:8], public_key=public, epoch=2))
         if announce:
+            self.announce_key(self.receipt_key)
+        if publish:
             self.publish()
 
 
@@ -109,9 +116,29 @@ class OperatorService(draw_pb2_grpc.DrawServiceServicer):
 
     def Settle(self, request, context):  # noqa: N802
         with self._lock:
-            self.operator.asked = {"request": _hash(request), "bettor": request.bettor.hex()}
+            draw = self.draws[request.draw_request_id]
+            void = request.status == draw_pb2.SETTLEMENT_STATUS_VOID
+            status = "void" if void else "confirm" if "bet" in draw.binding else "final"
+            amounts = {
+                "bettor": request.bettor.hex(),
+                "stake_minor": request.stake_minor,
+                "payout_minor": request.payout_minor,
+                "currency": request.currency,
+                "status": status,
+                **({"reason": request.reason} if void else {}),
+            }
+            fields = {"method": "Settle", "receipt": request.draw_request_id, "item": request.item, "bet": request.bet}
+            self.operator.asked = {
+                "request": _hash(request),
+                "payload": payload_hash(fields | amounts).hex(),
+                **amounts,
+            }
             record = self.operator.settle(
-                self.draws[request.draw_request_id], stake=request.stake_minor, payout_minor=request.payout_minor
+                draw,
+                stake=request.stake_minor,
+                payout_minor=request.payout_minor,
+                number=request.item,
+                bet=json.loads(request.bet) if request.bet else None,
             )
             opened = self._opening(record)
             return self._finished(request, draw_pb2.SettleResponse(record=record.record, opening=opened))
@@ -120,12 +147,10 @@ class OperatorService(draw_pb2_grpc.DrawServiceServicer):
         found = self.answers.get(request.request_id)
         if found is None:
             return draw_pb2.ResolveRequestResponse(state=draw_pb2.ResolveRequestResponse.STATE_FENCED)
-        return draw_pb2.ResolveRequestResponse(
-            state=draw_pb2.ResolveRequestResponse.STATE_BOUND, receipts=[found.receipt]
-        )
+        return draw_pb2.ResolveRequestResponse(state=draw_pb2.ResolveRequestResponse.STATE_BOUND, **_parts(found))
 
     def GetReceipt(self, request, context):  # noqa: N802
-        return draw_pb2.GetReceiptResponse(receipts=[self.answers[request.request_id].receipt])
+        return draw_pb2.GetReceiptResponse(**_parts(self.answers[request.request_id]))
 
     def _finished(self, request, response):
         self.answers[request.request_id] = response
@@ -133,7 +158,7 @@ class OperatorService(draw_pb2_grpc.DrawServiceServicer):
         return response
 
     def _draw(self, request, ticket, count=1):
-        self.operator.asked = {"request": _hash(request)}
+        self.operator.asked = {"request": _hash(request), "payload": _payload(request)}
         wager = request.wager
         record = self.operator.draw(
             self.operator.pool,
@@ -149,7 +174,11 @@ class OperatorService(draw_pb2_grpc.DrawServiceServicer):
         return record
 
     def _ticket(self, request, seed_hash):
-        self.operator.asked = {"request": _hash(request), "client_seed_hash": seed_hash.hex()}
+        self.operator.asked = {
+            "request": _hash(request),
+            "client_seed_hash": seed_hash.hex(),
+            "payload": _payload(request),
+        }
         ticket = self.operator.reserve(self.operator.pool, b"", caller=CALLER, session=request.session)
         self.tickets[binding_hash(ticket.binding_bytes)] = ticket
         return ticket
@@ -211,6 +240,44 @@ def serve(service):
 
 def _hash(request):
     return request_hash(CALLER, parse_request_id(request.request_id)).hex()
+
+
+def _payload(request):
+    """The payload hash as PROTOCOL.md, section 13, has it, member by member."""
+    fields = {name.name: value for name, value in request.ListFields()}
+    tags = {tag.name: value for tag, value in fields.get("tags", types_pb2.Tags()).ListFields()}
+    wager = fields.get("wager", types_pb2.Wager())
+    return payload_hash(
+        {
+            "method": type(request).__name__.removesuffix("Request"),
+            "game": request.game,
+            "version": request.version,
+            "program": request.program,
+            "class": "real",
+            "session": request.session,
+            "client_seed": fields.get("client_seed", b"").hex(),
+            "client_seed_hash": fields.get("client_seed_hash", b"").hex(),
+            "ticket": fields.get("ticket_hash", b"").hex(),
+            "next_client_seed_hash": fields.get("next_client_seed_hash", b"").hex(),
+            "count": fields.get("count", 0),
+            "stake_minor": wager.stake_minor,
+            "currency": wager.currency,
+            "bet": canonical.encode(json.loads(wager.bet)).decode() if wager.bet else "",
+            "tags": tags,
+        }
+    ).hex()
+
+
+def _parts(answer):
+    """What resolving, or asking for the receipt, repeats of an answer."""
+    kind = type(answer).__name__
+    if kind == "SettleResponse":
+        return {"settlement": answer}
+    if kind == "ReserveResponse":
+        return {"ticket": answer}
+    if kind == "BatchDrawResponse":
+        return {"receipts": answer.receipts}
+    return {"receipts": [answer.receipt]}
 
 
 def _opening_message(opening):

@@ -9,7 +9,7 @@ from client_world import CALLER, DICE, UNDER, OperatorService, ServedOperator, S
 from anchor import canonical
 from anchor.errors import VerificationError
 from rng_service.client import BadReceiptError, Client, ClosedError, MemoryJournal, TicketedSession, Wager
-from rng_service.log_entries import BeaconChainEntry, LogConfig, parse_entry
+from rng_service.log_entries import LogConfig
 from rng_service.verify.receipt import verify_receipt
 
 WAGER = Wager(100, "EUR", UNDER)
@@ -24,6 +24,11 @@ def world(tmp_path):
     server.stop(None).wait()
 
 
+def still(operator, time=None):
+    """A machine whose clock is the operator's, and whose pauses take no time."""
+    return (time or StillTime()).surroundings(now_us=lambda: operator.now_us)
+
+
 def connect(world, **options):
     operator, _, target = world
     settings = {
@@ -33,7 +38,7 @@ def connect(world, **options):
         "public": operator.directory,
         "vkey": operator.vkey,
         "verify": "inline",
-        "surroundings": StillTime().surroundings(),
+        "surroundings": still(operator),
     }
     return Client(target, **(settings | options))
 
@@ -54,18 +59,14 @@ class ForkedOperator(ServedOperator):
 
 
 class LateChainOperator(ServedOperator):
-    """Announces its receipt key twice, and its beacon chain only when it is told to."""
+    """Announces its beacon chain only when it is told to."""
 
-    def on_entry(self, entry):
-        if isinstance(entry, BeaconChainEntry) and self.published:
-            return entry
-        if isinstance(entry, BeaconChainEntry):
-            self.late = entry
-            return parse_entry(self.entries[1])
-        return entry
+    def announce_chain(self):
+        if self.published:
+            super().announce_chain()
 
     def announce(self):
-        self.append(self.late)
+        self.announce_chain()
         self.publish()
 
 
@@ -115,29 +116,6 @@ def test_a_ticketed_session_reserves_once_and_then_draws_with_one_call_each(worl
     assert all(receipt.protection.foreseen == "fresh-seed" for receipt in receipts)
     assert session.ticket is not None
     assert len(service.answers) == 4
-
-
-def test_a_settlement_is_held_against_its_draw(world):
-    with connect(world) as client:
-        draw = client.draw(*DICE)
-        settlement = client.settle(draw, bettor=b"b" * 32, stake_minor=100, payout_minor=190, currency="EUR", bet=UNDER)
-    assert settlement.record.binding["draw"] == draw.record.digest.hex()
-
-
-def test_a_settlement_of_another_draw_is_refused(world, client):
-    service = world[1]
-    first, second = client.draw(*DICE), client.draw(*DICE)
-    service.draws[second.request_id] = service.draws[first.request_id]
-    with pytest.raises(BadReceiptError, match="request-mismatch"):
-        client.settle(second, bettor=b"b" * 32, stake_minor=100, payout_minor=0, currency="EUR")
-
-
-def test_a_settlement_whose_signature_is_wrong_is_refused(world, client):
-    service = world[1]
-    draw = client.draw(*DICE)
-    service.tamper = lambda m: setattr(m.opening, "signature", flip(m.opening.signature))
-    with pytest.raises(BadReceiptError, match="opening-signature"):
-        client.settle(draw, bettor=b"b" * 32, stake_minor=100, payout_minor=0, currency="EUR")
 
 
 def _wrong_outcome(receipt):
@@ -337,38 +315,13 @@ def test_a_newer_receipt_key_is_read_from_the_log_when_it_is_first_used(world):
         assert client.draw(*DICE).outcomes
 
 
-def test_a_beacon_chain_that_is_announced_late_is_waited_for(tmp_path):
+def test_a_beacon_chain_that_is_announced_behind_the_commitment_is_refused(tmp_path):
     operator = LateChainOperator(tmp_path, beacon=True)
+    operator.announce()
     server, target = serve(OperatorService(operator))
-    time = StillTime()
-    time.on_sleep = operator.announce
-    with connect((operator, None, target), surroundings=time.surroundings()) as client:
-        assert client.draw(*DICE).protection.development_beacon
+    with pytest.raises(BadReceiptError, match="beacon-chain"), connect((operator, None, target)) as client:
+        client.draw(*DICE)
     server.stop(None).wait()
-    assert time.pauses == [0.5]
-
-
-def test_public_files_that_lag_behind_are_waited_for(world):
-    operator = world[0]
-    time = StillTime()
-    with connect(world, surroundings=time.surroundings()) as client:
-        client.draw(*DICE)
-        operator.rotate_receipt_key(announce=False)
-        time.on_sleep = operator.publish
-        assert client.draw(*DICE).outcomes
-    assert time.pauses == [0.5]
-
-
-def test_public_files_that_never_come_count_as_a_bad_receipt_after_the_patience(world):
-    operator = world[0]
-    time = StillTime()
-    client = connect(world, surroundings=time.surroundings(), patience_s=60)
-    operator.rotate_receipt_key(announce=False)
-    with pytest.raises(BadReceiptError, match="public-unavailable"):
-        client.draw(*DICE)
-    assert time.now_s >= 60
-    with pytest.raises(BadReceiptError):
-        client.close()
 
 
 def test_a_log_that_was_rewritten_is_noticed(world, client, tmp_path_factory):
