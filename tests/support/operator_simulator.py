@@ -20,7 +20,7 @@ from anchor.source import DirectorySource
 from anchor.writer import LogWriter
 from rng_service.beacon.chain import beacon_value
 from rng_service.beacon.development_key import DevelopmentKey
-from rng_service.encoding import ERASE_LABEL, OPENING_LABEL, PAYLOAD_LABEL, lp
+from rng_service.encoding import OPENING_LABEL, PAYLOAD_LABEL, erase_statement, lp, receipt_key_statement
 from rng_service.games import load_game, payout
 from rng_service.log_entries import (
     NO_DIGEST,
@@ -81,6 +81,8 @@ class SimulatedPool:
     next_slot: int = 0
     drawn: int = 0
     voids: list[int] = field(default_factory=list)
+    # What each slot was opened for, as the vault's journal has it: the kind's byte and the binding hash.
+    opened: dict[int, bytes] = field(default_factory=dict)
 
 
 @dataclass
@@ -145,6 +147,9 @@ class Operator:
         self.totals_from = 0
         self.totals_seq = 0
         self.settled: set[tuple[bytes, int]] = set()
+        self.receipt_epoch = 0
+        # A chain of another name than the development beacon's own, with the same key.
+        self.chain = None if self.beacon is None else self.beacon.chain
 
     # Where a cheat may reach in.
 
@@ -190,6 +195,10 @@ class Operator:
 
     def on_totals(self, fold: TotalsFold) -> None:
         """See a totals entry's fold before it becomes rows."""
+
+    def on_erase(self, word: dict[str, Any]) -> dict[str, Any]:
+        """See what the vault says of a pool before it signs."""
+        return word
 
     def before_draws(self) -> None:
         """Come in between the activation of the pools and the first draw."""
@@ -254,24 +263,42 @@ class Operator:
                 beacon_margin_s=10,
             )
         )
-        public = self.receipt_key.public_key().public_bytes_raw()
-        self.append(ReceiptKey(**self.head(), key_id=sha256(public).digest()[:8], public_key=public, epoch=1))
-        if self.beacon is not None:
-            chain = self.beacon.chain
-            self.append(
-                BeaconChainEntry(
-                    **self.head(),
-                    chain=chain.chain_hash,
-                    name=chain.name,
-                    scheme=chain.scheme,
-                    public_key=chain.public_key,
-                    period_s=chain.period_s,
-                    genesis_time=chain.genesis_time,
-                    group_hash=chain.group_hash,
-                    beacon_id=chain.beacon_id,
-                    development=True,
-                )
+        self.announce_key(self.receipt_key)
+        self.announce_chain()
+
+    def announce_key(self, key: Ed25519PrivateKey) -> None:
+        """Announce a receipt key of the vault's, with the log key's word for it."""
+        self.receipt_epoch += 1
+        public = key.public_key().public_bytes_raw()
+        self.append(
+            ReceiptKey(
+                **self.head(),
+                key_id=sha256(public).digest()[:8],
+                public_key=public,
+                epoch=self.receipt_epoch,
+                signature=self.log_key.sign(receipt_key_statement(self.origin, public, self.receipt_epoch)),
             )
+        )
+
+    def announce_chain(self) -> None:
+        """Announce the beacon chain, when there is one."""
+        chain = self.chain
+        if chain is None:
+            return
+        self.append(
+            BeaconChainEntry(
+                **self.head(),
+                chain=chain.chain_hash,
+                name=chain.name,
+                scheme=chain.scheme,
+                public_key=chain.public_key,
+                period_s=chain.period_s,
+                genesis_time=chain.genesis_time,
+                group_hash=chain.group_hash,
+                beacon_id=chain.beacon_id,
+                development=chain.development,
+            )
+        )
 
     def register(self, name: str) -> None:
         """Register one of the repository's games."""
@@ -326,8 +353,8 @@ class Operator:
         """Publish a pool's leaves and its commitment."""
         self.put(leaves_path(pool.pool_id), b"".join(pool.levels[0]))
         beacon = None
-        if self.beacon is not None and pool.beacon_round is not None:
-            beacon = BeaconRound(self.beacon.chain.chain_hash, pool.beacon_round)
+        if self.chain is not None and pool.beacon_round is not None:
+            beacon = BeaconRound(self.chain.chain_hash, pool.beacon_round)
         pool.commit_index = self.append(
             PoolCommit(
                 **self.head(),
@@ -362,9 +389,13 @@ class Operator:
         pool.activate_index = self.append(entry)
         pool.beacon = beacon.get("beacon_value", b"")
 
+    def stop(self, pool: SimulatedPool) -> None:
+        """Quarantine a pool from its first free slot on; that slot and the others are still to be thrown away."""
+        self.append(PoolQuarantine(**self.head(), pool=pool.pool_id, reason="operator", from_slot=pool.next_slot))
+
     def quarantine(self, pool: SimulatedPool) -> None:
         """Stop a pool and throw its remaining slots away."""
-        self.append(PoolQuarantine(**self.head(), pool=pool.pool_id, reason="operator", from_slot=pool.next_slot))
+        self.stop(pool)
         if pool.next_slot < pool.size:
             self.void(pool, pool.next_slot, pool.size - pool.next_slot, "quarantine")
             pool.next_slot = pool.size
@@ -394,16 +425,18 @@ class Operator:
     def erase(self, pool: SimulatedPool) -> None:
         """Say that a pool's key is gone."""
         root = pool.levels[-1][0]
-        message = ERASE_LABEL + lp(self.origin.encode()) + lp(pool.pool_id.encode()) + root
+        word = self.on_erase(
+            {
+                "drawn": pool.drawn,
+                "void": len(pool.voids),
+                "bindings_digest": sha256(b"".join(pool.opened[slot] for slot in sorted(pool.opened))).digest(),
+            }
+        )
         key_id = sha256(self.receipt_key.public_key().public_bytes_raw()).digest()[:8]
+        message = erase_statement(self.origin, pool.pool_id, root, **word)
+        signature = self.receipt_key.sign(message)
         self.append(
-            PoolErase(
-                **self.head(),
-                pool=pool.pool_id,
-                slot_root=root,
-                key_id=key_id,
-                signature=self.receipt_key.sign(message),
-            )
+            PoolErase(**self.head(), pool=pool.pool_id, slot_root=root, key_id=key_id, signature=signature, **word)
         )
 
     # Records.
@@ -467,25 +500,24 @@ class Operator:
         pool.voids.extend(range(slot, slot + count))
         return self._keep("void", pool, slot, count, members)
 
-    def skip(self, pool: SimulatedPool, count: int = 1) -> int:
-        """Bind the next slots to a void and return the first of them."""
-        slot = self._next(pool, count)
-        self.void(pool, slot, count)
-        return slot
-
     def settle(
         self,
         draw: SimulatedRecord,
         *,
         bettor: bytes = b"bettor",
         stake: int = 100,
-        payout_minor: int = 0,
+        payout_minor: int | None = None,
         status: str = "final",
         number: int = 0,
         bet: Any = None,
+        reason: str = "",
     ) -> SimulatedRecord:
-        """Record one bettor's settlement of one outcome of a draw."""
+        """Record one bettor's settlement of one outcome of a draw; by default it pays what the bet pays."""
         slot = draw.slot + number
+        if payout_minor is None:
+            width = len(draw.outcome) // draw.slots
+            values = draw.outcome[width * number : width * (number + 1)]
+            payout_minor = 0 if bet is None else payout(draw.pool.game, draw.pool.program, bet, stake, values)
         members = self._request(draw.pool, slot, draw.binding["caller"], "")
         del members["program"]
         members |= {
@@ -498,6 +530,8 @@ class Operator:
         }
         if bet is not None:
             members["bet"] = bet
+        if reason:
+            members["reason"] = reason
         return self._keep("settle", draw.pool, slot, 1, members, settles=draw)
 
     def digest(self) -> None:
@@ -572,7 +606,7 @@ class Operator:
             protection=protection_of(
                 beacon=pool.beacon_round is not None,
                 witnessed=False,
-                development=True,
+                development=self.chain is not None and self.chain.development,
                 ticketed="ticket" in record.binding,
                 seeded="client_seed" in record.binding,
             ),
@@ -662,6 +696,9 @@ class Operator:
         }
         data = self.on_record(kind, builders[kind]())
         record = SimulatedRecord(kind, pool, slot, slots, members, binding, data, outcome, payouts, ticket)
+        if kind in {"draw", "void"}:
+            word = (b"\1" if kind == "draw" else b"\3") + binding_hash(binding)
+            pool.opened |= dict.fromkeys(range(slot, slot + slots), word)
         if settles is not None:
             record.ticket = settles
         self.pending.append(record)
@@ -741,8 +778,9 @@ def tell(operator: Operator) -> None:
     operator.last = operator.draw(first, seed=b"t" * 64, session="evening", stake=1, bet=under)
     operator.digest()
     operator.tick(1)
-    operator.settle(operator.open_draw, bettor=b"one", stake=500, payout_minor=990)
-    operator.settle(operator.open_draw, bettor=b"two", stake=70, payout_minor=0)
+    operator.settle(operator.open_draw, bettor=b"one", stake=500, bet=under)
+    operator.settle(operator.open_draw, bettor=b"two", stake=70, bet={"bet": "over", "threshold": 2500})
+    operator.settle(operator.open_draw, bettor=b"four", stake=10, status="void", reason="late-bet")
     operator.settle(operator.plain, stake=100, payout_minor=operator.plain.payouts[0], status="confirm")
     operator.fun = operator.draw(fun, count=2)
     operator.later = operator.draw(second, seed=b"u" * 32, session="evening")
@@ -758,7 +796,8 @@ def tell(operator: Operator) -> None:
     operator.close(second)
     operator.void_pool(spare)
     operator.tick(50)
-    operator.settle(operator.later, bettor=b"three", stake=30, payout_minor=0)
+    operator.erase(second)
+    operator.settle(operator.later, bettor=b"three", stake=30, bet=under)
     operator.digest()
     operator.totals()
     operator.publish()

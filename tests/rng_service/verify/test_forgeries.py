@@ -407,11 +407,12 @@ class LatePoolNeitherActivatedNorThrownAway(Operator):
         return 0 if isinstance(entry, PoolVoid) else super().append(entry)
 
     def on_entry(self, entry):
-        return changed(entry, LogConfig, heartbeat_s=10**6)
+        return changed(entry, LogConfig, heartbeat_s=3600)
 
     def after(self):
-        self.tick(26 * 3600)
-        self.digest()
+        for _ in range(26):
+            self.tick(3600)
+            self.digest()
         self.publish()
 
 
@@ -528,10 +529,10 @@ class PromisesChangedLater(Operator):
                 **self.head(),
                 environment="dev",
                 log_key=self.vkey,
-                merge_delay_s=10**6,
-                heartbeat_s=10**6,
-                close_delay_s=10**6,
-                beacon_margin_s=0,
+                merge_delay_s=86_400,
+                heartbeat_s=3_600,
+                close_delay_s=604_800,
+                beacon_margin_s=1,
             )
         )
 
@@ -618,7 +619,8 @@ class CheckpointOfAnotherKey(Operator):
 class CheckpointChangedUnderItsSignature(Operator):
     def after(self):
         path = self.directory / "checkpoint"
-        path.write_text(path.read_text().replace("\n26\n", "\n25\n"))
+        size = len(self.entries)
+        path.write_text(path.read_text().replace(f"\n{size}\n", f"\n{size - 1}\n"))
 
 
 @forgery("log", "origin")
@@ -1038,9 +1040,9 @@ class ExportOfDigestsThatWerePassed(Operator):
 
 
 @forgery("export", "digest-ranges")
-class DrawDigestedAsAVoid(Operator):
+class VoidDigestedAsADraw(Operator):
     def on_digest_items(self, items):
-        return [item._replace(kind="void") if item.slots == 3 else item for item in items]
+        return [item._replace(kind="draw") if item.kind == "void" else item for item in items]
 
 
 @forgery("export", "digest-order")
@@ -1075,8 +1077,8 @@ class SessionNumberUsedTwice(Operator):
 class SettlementCountedTwice(Operator):
     def before_draws(self):
         draw = self.draw(self.pools[2 + 1])
-        self.settle(draw)
-        self.settle(draw)
+        self.settle(draw, bet={"bet": "pick", "numbers": [1]})
+        self.settle(draw, bet={"bet": "pick", "numbers": [1]})
 
 
 @forgery("export", "settle-draw")

@@ -26,7 +26,7 @@ def operator(request, tmp_path):
 def test_an_honest_log_passes(operator):
     report = verify_log(operator.source, operator.vkey)
     assert report.size == len(operator.entries)
-    assert report.records == {"draw": 8, "settle": 4, "ticket": 2, "void": 2}
+    assert report.records == {"draw": 8, "settle": 5, "ticket": 2, "void": 2}
     assert (report.pools_open, report.pools_closed, report.pools_voided) == (1, 2, 1)
     assert report.skipped == ()
     assert report.development_beacon is (operator.beacon is not None)
@@ -49,13 +49,13 @@ def test_receipts_that_were_opened_together_pass(operator):
 
 def test_an_honest_export_passes_with_its_totals(operator, tmp_path):
     report = verify_export(operator.export(tmp_path / "export"), operator.source, operator.vkey)
-    assert report.records == {"draw": 8, "settle": 4, "ticket": 2, "void": 2}
+    assert report.records == {"draw": 8, "settle": 5, "ticket": 2, "void": 2}
     assert (report.outcomes, report.totals, report.notes) == (11, 2, ())
 
 
 def test_an_export_from_the_middle_passes_and_says_what_it_cannot_see(operator, tmp_path):
     report = verify_export(operator.export(tmp_path / "export", first=2), operator.source, operator.vkey)
-    assert "draws on tickets that are not in the export: 1" in report.notes
+    assert "draws and voids of tickets that are not in the export: 1" in report.notes
     assert any(note.startswith("settlements of draws") for note in report.notes)
 
 
@@ -133,7 +133,7 @@ def test_a_policy_decides_what_counts_as_witnessed(tmp_path):
     tell(operator)
     data = operator.receipt(operator.plain)
     assert verify_receipt(data, operator.source, operator.vkey).protection.content == "beacon-unwitnessed"
-    witnessed = verify_receipt(data, operator.source, operator.vkey, policy=lambda _note: True)
+    witnessed = verify_receipt(data, operator.source, operator.vkey, policy=lambda _note, _before_us: True)
     assert witnessed.protection.content == "beacon-witnessed"
     assert witnessed.skipped == ()
 
@@ -206,7 +206,9 @@ def test_deadlines_of_pools_count_from_the_end_of_an_admitted_outage(tmp_path):
 @given(
     steps=st.lists(
         st.tuples(
-            st.sampled_from(["draw", "batch", "ticket", "use", "expire", "skip", "settle", "digest", "totals"]),
+            st.sampled_from(
+                ["draw", "batch", "ticket", "use", "expire", "stop", "settle", "digest", "totals", "close"]
+            ),
             st.integers(1, 5),
         ),
         max_size=40,
@@ -241,10 +243,21 @@ def test_whatever_an_honest_operator_does_passes(steps, size, tmp_path_factory):
         elif step == "expire" and tickets:
             ticket, _ = tickets.pop(0)
             operator.tick(1)
-            operator.digest()
             operator.void(ticket.pool, ticket.slot, reason="ticket-expired", ticket=ticket)
         elif step == "settle" and draws:
-            operator.settle(draws[-1], bettor=b"%d" % number, stake=amount)
+            draw = draws[-1]
+            own = draw.payouts is not None
+            money = (
+                {"stake": draw.binding["stake_minor"], "payout_minor": draw.payouts[0]} if own else {"stake": amount}
+            )
+            bet = None if own else {"bet": "under", "threshold": 1000 * amount}
+            operator.settle(draw, bettor=b"%d" % number, status="confirm" if own else "final", bet=bet, **money)
+        elif step == "close":
+            for done in [pool for pool in pools if pool.drawn + len(pool.voids) == pool.size]:
+                operator.digest()
+                pools.remove(done)
+                operator.close(done)
+                operator.erase(done)
         elif pool is None:
             continue
         elif step == "draw":
@@ -253,15 +266,18 @@ def test_whatever_an_honest_operator_does_passes(steps, size, tmp_path_factory):
             draws.append(operator.draw(pool, count=min(amount, pool.size - pool.next_slot)))
         elif step == "ticket":
             seed = operator.random(16)
-            tickets.append((operator.reserve(pool, seed, session=f"s{amount}", expires_s=0), seed))
-        elif step == "skip":
-            operator.skip(pool)
+            tickets.append((operator.reserve(pool, seed, session=f"s{amount}", expires_s=1), seed))
+        elif step == "stop":
+            operator.quarantine(pool)
     operator.digest()
     operator.publish()
     report = verify_export(operator.export(directory / "export"), operator.source, operator.vkey)
     assert sum(report.records.values()) == len(operator.records)
+    assert report.bindings == 3 - len(pools)
     for draw in draws:
-        verify_receipt(operator.receipt(draw), operator.source, operator.vkey)
+        verify_receipt(operator.receipt(draw), operator.source, operator.vkey, now_us=operator.now_us)
+    callers = operator.export(directory / "partial", only=lambda record: record.binding.get("session") == "s1")
+    verify_export(callers, operator.source, operator.vkey)
 
 
 def test_the_auditor_needs_nothing_of_the_server(tmp_path):
