@@ -16,7 +16,7 @@ from rng_service.front.audit_service import MAX_WATCHERS
 from rng_service.front.callers import Callers
 from rng_service.front.checks import parse
 from rng_service.front.engine import DrawEngine, Submission
-from rng_service.front.fast_path import FastMethod, UnaryCall
+from rng_service.front.fast_path import FastMethod, FastMethods, UnaryCall
 from rng_service.front.opening import OpenedRecord
 from rng_service.front.requests import Play
 from rng_service.front.status import abort
@@ -102,7 +102,7 @@ def grouped(
             gate.check()
             caller = callers.identify(call.context, roles)
             play = prepare(parse(kind, data, MAX_REQUEST_BYTES), caller)
-            timeout_s = min(call.context.time_remaining(), DEFAULT_TIMEOUT_S)
+            timeout_s = min(call.time_remaining(), DEFAULT_TIMEOUT_S)
         except Exception as error:  # noqa: BLE001 - every failure has its status
             call.fail(error)
             return
@@ -190,6 +190,14 @@ class FrontServer:
                 ("grpc.max_metadata_size", 16 * 1024),
             ],
         )
+        fast = {
+            f"/{name}/{method}": handler
+            for name, methods in services.items()
+            for method, handler in methods.items()
+            if isinstance(handler, FastMethod)
+        }
+        # First, because its methods are called most.
+        self._server.add_generic_rpc_handlers((FastMethods(fast),))
         for name, methods in services.items():
             self._server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(name, dict(methods)),))
         self._health = health.HealthServicer()

@@ -13,6 +13,8 @@ from sqlalchemy.exc import SQLAlchemyError
 from rng_service.errors import LedgerError
 
 BUSY_TIMEOUT_MS = 5_000
+# Inserts of a commit group have a text for each number of rows: a small cache would parse them again and again.
+_SQLITE = {"check_same_thread": False, "cached_statements": 1_024}
 
 
 def open_engine(url: str, *, busy_timeout_ms: int = BUSY_TIMEOUT_MS) -> Engine:
@@ -34,7 +36,7 @@ def open_engine(url: str, *, busy_timeout_ms: int = BUSY_TIMEOUT_MS) -> Engine:
 
 
 def _sqlite(url: str, busy_timeout_ms: int) -> Engine:
-    engine = create_engine(url, connect_args={"timeout": busy_timeout_ms / 1000, "check_same_thread": False})
+    engine = create_engine(url, connect_args=_SQLITE | {"timeout": busy_timeout_ms / 1000})
 
     @event.listens_for(engine, "connect")
     def _configure(connection: sqlite3.Connection, _record: Any) -> None:

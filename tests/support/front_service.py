@@ -58,8 +58,8 @@ class KeysOfVault:
 @contextmanager
 def served(world, *, credentials=None, max_in_flight=100, reflect=False, fast=True):
     """Serve ``world``; gives port, gate, server and the vault of the operator's service."""
-    before = grpc._server._handle_with_method_handler
-    grpc._server._handle_with_method_handler = fast_path._handle if fast else fast_path._ordinary
+    before = grpc._server._handle_call
+    grpc._server._handle_call = fast_path.handle_call if fast else fast_path.ordinary_handle_call
     gate = Gate()
     draws = world.service()
     keys = KeysOfVault(world.core)
@@ -84,7 +84,7 @@ def served(world, *, credentials=None, max_in_flight=100, reflect=False, fast=Tr
     finally:
         server.drain(5)
         slow.shutdown()
-        grpc._server._handle_with_method_handler = before
+        grpc._server._handle_call = before
 
 
 @contextmanager

@@ -56,9 +56,7 @@ def test_a_settlement_binding_is_canonical():
 
 @pytest.mark.parametrize(("count", "ticket"), [(1, ""), (5, ""), (1, HASH)])
 def test_a_void_binding_is_canonical(count, ticket):
-    data = void_binding(
-        pool=POOL, slot=2, count=count, reason="retired", bind_time_us=5, nonce=NONCE, ticket=ticket
-    )
+    data = void_binding(pool=POOL, slot=2, count=count, reason="retired", bind_time_us=5, nonce=NONCE, ticket=ticket)
     value = canonical.decode_object(data)
     assert value.get("count", 1) == count
     assert value.get("ticket", "") == ticket
