@@ -8,7 +8,7 @@ from sqlalchemy import Connection, insert, select
 from rng_service.errors import InvalidArgument
 from rng_service.games import GameDefinition, GameError, parse_game
 from rng_service.ledger.models import GameRow, StreamRow
-from rng_service.ledger.sequencing import append_entry
+from rng_service.ledger.sequencing import append_entry, log_time_us
 from rng_service.log_entries import GameRegistration, StreamLanes
 from rng_service.names import Stream
 from rng_service.pools.slots import MAX_POOL_SIZE
@@ -58,6 +58,8 @@ def register_game(
             raise InvalidArgument(("definition", problem))
         return Registration(definition, added=False)
     streams = _streams(definition, play_classes)
+    # The clock of this machine may be behind that of the sequencer's.
+    now_us = max(now_us, log_time_us(connection))
     game_id = connection.execute(
         insert(GameRow)
         .values(

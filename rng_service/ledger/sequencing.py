@@ -4,10 +4,18 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection, bindparam, case, func, insert, select, update
 
-from rng_service.ledger.models import LogEntryRow
-from rng_service.log_entries import Entry, LogConfig
+from rng_service.ledger.models import DigestRow, LogEntryRow
+from rng_service.log_entries import Entry, LogConfig, parse_entry
 
-__all__ = ["SequencedEntry", "append_entry", "assign_indices", "has_queued", "indexed_entries", "next_index"]
+__all__ = [
+    "SequencedEntry",
+    "append_entry",
+    "assign_indices",
+    "has_queued",
+    "indexed_entries",
+    "log_time_us",
+    "next_index",
+]
 
 
 class SequencedEntry(NamedTuple):
@@ -22,6 +30,13 @@ def append_entry(connection: Connection, entry: Entry) -> int:
     """Add ``entry`` to the queue of the log and return its row; it becomes durable with the caller's transaction."""
     added = insert(LogEntryRow).values(type=entry.TYPE, entry=entry.to_bytes()).returning(LogEntryRow.id)
     return connection.execute(added).scalar_one()
+
+
+def log_time_us(connection: Connection) -> int:
+    """Return the time that no later entry may be before: the newest entry's, or the newest digest's; 0 without any."""
+    entry = connection.scalars(select(LogEntryRow.entry).order_by(LogEntryRow.id.desc()).limit(1)).first()
+    digest = connection.scalars(select(DigestRow.created_us).order_by(DigestRow.seq.desc()).limit(1)).first()
+    return max(0 if entry is None else parse_entry(bytes(entry)).time_us, digest or 0)
 
 
 def has_queued(connection: Connection) -> bool:

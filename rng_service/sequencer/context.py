@@ -16,6 +16,7 @@ from rng_service.ledger.engine import reading, writing
 from rng_service.ledger.leases import Lease, hold_lease
 from rng_service.ledger.models import MetaRow, PoolRow, StreamRow
 from rng_service.pools.lifecycle import Event, State, sources, target
+from rng_service.sequencer.clock import LogClock
 from rng_service.sequencer.faults import OnStep
 from rng_service.vault.client import VaultClient
 
@@ -30,15 +31,15 @@ LedgerRow = Row[*tuple[Any, ...]]
 class Context:
     """The sequencer's surroundings: nothing here decides anything.
 
-    ``clock_us`` gives microseconds UTC; ``random_bytes`` the nonces of its own bindings. ``chain`` is the beacon that
-    new pools wait for, None without one.
+    ``clock_us`` gives microseconds UTC as the log has them; ``random_bytes`` the nonces of its own bindings. ``chain``
+    is the beacon that new pools wait for, None without one.
     """
 
     config: Config
     engine: Engine
     vault: VaultClient
     lease: Lease
-    clock_us: Callable[[], int]
+    clock_us: LogClock
     random_bytes: Callable[[int], bytes]
     on_step: OnStep
     log_key: VerifierKey

@@ -29,7 +29,7 @@ from rng_service.records.digest import BuiltDigest, build_digests
 from rng_service.records.totals import TotalsFold
 from rng_service.sequencer.accounting import add_record, first_settlements
 from rng_service.sequencer.context import Context
-from rng_service.sequencer.disposal import is_announced
+from rng_service.sequencer.disposal import announced_from
 from rng_service.sequencer.facts import PoolFacts, PoolFactsCache
 from rng_service.sequencer.groups import (
     StoredGroup,
@@ -94,9 +94,10 @@ class DigestMaker:
         with context.reading() as connection:
             head = _head(connection)
             waiting = [item for item in unclaimed_groups(connection, limit=_MAX_GROUPS) if item[0] not in self._refused]
+        elapsed_us = None if head.time_us is None else now_us - head.time_us
         # A clock that was set back does not hold digests up until it has caught up with the last one.
-        elapsed_us = None if head.time_us is None or head.time_us > now_us else now_us - head.time_us
-        due = force or elapsed_us is None or elapsed_us >= context.config.log.digest_interval_ms * 1_000
+        rested = elapsed_us is None or elapsed_us >= context.config.log.digest_interval_ms * 1_000
+        due = force or rested or context.clock_us.behind
         if waiting and due:
             announce_receipt_keys(context, {key_id for _, key_id in waiting})
         opened, reached = self._open(context, waiting) if waiting and due else ([], {})
@@ -262,9 +263,10 @@ def bound_slots(connection: Connection, pools: Collection[int]) -> dict[int, int
 
 
 def _pools_before(connection: Connection, pool: int) -> list[tuple[int, int]]:
-    """Return (row, size) of the pools before this one in its lane that must be used up first."""
+    """Return the pools before this one in its lane, and up to which slot each must be used first."""
     this = aliased(PoolRow)
-    open_states = (State.SEALED, State.COMMITTED, State.ACTIVATING, State.ACTIVE, State.QUARANTINED)
+    stopped = {State.QUARANTINED, State.HALTED}
+    open_states = (State.SEALED, State.COMMITTED, State.ACTIVATING, State.ACTIVE, *stopped)
     rows = connection.execute(
         select(PoolRow.id, PoolRow.size, PoolRow.state)
         .join(
@@ -273,10 +275,12 @@ def _pools_before(connection: Connection, pool: int) -> list[tuple[int, int]]:
         )
         .where(this.id == pool, PoolRow.state.in_([state.value for state in open_states]))
     ).all()
-    # A stopped pool holds nobody up once its pool.quarantine is in the queue of the log.
-    return [
-        (row.id, row.size) for row in rows if row.state != State.QUARANTINED or not is_announced(connection, row.id)
-    ]
+    # Of a stopped pool nothing is used behind the slot that its pool.quarantine names, once that is queued.
+    found = []
+    for row in rows:
+        end = announced_from(connection, row.id) if row.state in stopped else None
+        found.append((row.id, row.size if end is None else end))
+    return found
 
 
 def _head(connection: Connection) -> _Head:

@@ -12,7 +12,7 @@ from rng_service.sequencer.proofs import PublishedLog
 from rng_service.sequencer.voiding import VoidRun, bind_voids
 from rng_service.vault.errors import VaultRefusedError
 
-__all__ = ["dispose", "is_announced"]
+__all__ = ["announce", "announced_from", "dispose"]
 
 # What a void binding may give as its reason; everything else that an operator says is a quarantine.
 _VOID_REASONS = frozenset({"quarantine", "retired", "frozen", "recovered"})
@@ -75,7 +75,7 @@ def _halt_unopenable(context: Context, pool: LedgerRow, error: VaultRefusedError
                     pool=pool.pool_id,
                 ),
             )
-            _announce(context, connection, pool)
+            announce(context, connection, pool, from_slot=pool.next_slot)
     context.on_step("disposal.recorded")
     return moved
 
@@ -95,7 +95,7 @@ def _void_rest(context: Context, pool: LedgerRow) -> bool:
         )
         if taken.rowcount != 1:
             return False
-        _announce(context, connection, pool)
+        announce(context, connection, pool, from_slot=pool.next_slot)
         run = VoidRun(pool.id, pool.pool_id, pool.next_slot, pool.size - pool.next_slot, str(reason))
         bind_voids(context, connection, [run])
     # A crash before the commit leaves a stopped pool; after it, voids that the next digest opens.
@@ -106,30 +106,37 @@ def _void_rest(context: Context, pool: LedgerRow) -> bool:
 def _announce_full(context: Context, pool: LedgerRow) -> bool:
     """A pool that was stopped when its last slot was bound has nothing to throw away, and is announced all the same."""
     with context.reading() as connection:
-        if is_announced(connection, pool.id):
+        if announced_from(connection, pool.id) is not None:
             return False
     with context.writing() as connection:
-        _announce(context, connection, pool)
+        announce(context, connection, pool, from_slot=pool.next_slot)
     # A crash before the commit leaves a stopped pool that is announced by the next pass.
     context.on_step("disposal.recorded")
     return True
 
 
-def is_announced(connection: Connection, pool: int) -> bool:
-    """Return whether the pool.quarantine of a pool is queued or published: then the next of its lane may be used."""
-    return get_meta(connection, _announced_key(pool)) is not None
+def announced_from(connection: Connection, pool: int) -> int | None:
+    """Return the slot from which on the log says that a pool is not drawn from; None while it says nothing.
+
+    Once the pool.quarantine is queued, and everything before that slot is bound, the next pool of the lane may be used.
+    """
+    found = get_meta(connection, _announced_key(pool))
+    return None if found is None else int(found)
 
 
-def _announce(context: Context, connection: Connection, pool: LedgerRow) -> None:
-    set_meta(connection, _announced_key(pool.id), "1")
+def announce(context: Context, connection: Connection, pool: LedgerRow, *, from_slot: int, reason: str = "") -> None:
+    """Queue the pool.quarantine of a stopped pool, once: voids of its slots come behind it in the log."""
+    if announced_from(connection, pool.id) is not None:
+        return
+    set_meta(connection, _announced_key(pool.id), str(from_slot))
     append_entry(
         connection,
         PoolQuarantine(
             origin=context.origin,
             time_us=context.clock_us(),
             pool=pool.pool_id,
-            reason=pool.reason or "quarantine",
-            from_slot=pool.next_slot,
+            reason=reason or pool.reason or "quarantine",
+            from_slot=from_slot,
         ),
     )
 

@@ -5,11 +5,13 @@ from sqlalchemy import Connection, select, update
 from rng_service.ledger.models import TICKET_OPEN, TICKET_VOID, PoolRow, TicketRow
 from rng_service.pools.lifecycle import State
 from rng_service.sequencer.context import Context, LedgerRow
+from rng_service.sequencer.disposal import announce
 from rng_service.sequencer.voiding import VoidRun, bind_voids
 
 __all__ = ["expire_tickets"]
 
 _AT_ONCE = 1_000
+_COLUMNS = (TicketRow.hash, TicketRow.slot, PoolRow.id, PoolRow.pool_id, PoolRow.reason, PoolRow.next_slot)
 
 
 def expire_tickets(context: Context) -> int:
@@ -30,7 +32,9 @@ def expire_tickets(context: Context) -> int:
                 .values(state=TICKET_VOID)
             )
             if closed.rowcount == 1:
-                ended.append(VoidRun(row.pool_id, row.name, row.slot, 1, reason, bytes(row.hash).hex()))
+                ended.append(VoidRun(row.id, row.pool_id, row.slot, 1, reason, bytes(row.hash).hex()))
+                if reason != "ticket-expired":
+                    announce(context, connection, row, from_slot=row.next_slot)
         bind_voids(context, connection, ended)
     # A crash before the commit leaves the tickets open; after it, voids that the next digest opens.
     context.on_step("expiry.recorded")
@@ -41,7 +45,7 @@ def _expired(connection: Connection, now_us: int) -> list[LedgerRow]:
     # The front still accepts a draw at the very microsecond of the expiry.
     return list(
         connection.execute(
-            select(TicketRow.hash, TicketRow.pool_id, TicketRow.slot, PoolRow.pool_id.label("name"))
+            select(*_COLUMNS)
             .join(PoolRow, PoolRow.id == TicketRow.pool_id)
             .where(TicketRow.state == TICKET_OPEN, TicketRow.expires_us < now_us)
             .order_by(TicketRow.expires_us)
@@ -53,7 +57,7 @@ def _expired(connection: Connection, now_us: int) -> list[LedgerRow]:
 def _quarantined(connection: Connection) -> list[LedgerRow]:
     # Tickets of a retired game stay good until they expire: the player holds the operator's word.
     rows = connection.execute(
-        select(TicketRow.hash, TicketRow.pool_id, TicketRow.slot, PoolRow.pool_id.label("name"))
+        select(*_COLUMNS)
         .join(PoolRow, PoolRow.id == TicketRow.pool_id)
         .where(
             TicketRow.state == TICKET_OPEN,

@@ -14,9 +14,10 @@ from anchor.reader import LogReader
 from anchor.source import DirectorySource
 from rng_service.ledger.models import PoolRow
 from rng_service.ledger.sequencing import append_entry
-from rng_service.log_entries import Incident, PoolQuarantine
+from rng_service.log_entries import Incident
 from rng_service.pools.lifecycle import Event, State
-from rng_service.sequencer.context import Context, LedgerRow, move_pool, pools_in
+from rng_service.sequencer.context import Context, move_pool, pools_in
+from rng_service.sequencer.disposal import announce
 from rng_service.sequencer.inspection import Finding, Remedy
 from rng_service.sequencer.journal_marks import JournalMark, reset_journal_mark
 from rng_service.sequencer.voiding import VoidRun, bind_voids
@@ -88,7 +89,7 @@ def _halt(context: Context, connection: Connection, name: str, found: Sequence[F
         return name
     first_lost = min(finding.slot for finding in found if finding.slot is not None)
     end = max(pool.next_slot, first_lost)
-    append_entry(connection, _quarantine(context, pool))
+    announce(context, connection, pool, from_slot=pool.next_slot, reason="recovered")
     connection.execute(
         update(PoolRow).where(PoolRow.id == pool.id).values(next_slot=end, state=State.HALTED.value, reason="recovered")
     )
@@ -109,13 +110,3 @@ def _stop_everything(context: Context, connection: Connection) -> list[str]:
     return [
         str(pool.pool_id) for pool in coming if move_pool(connection, pool.id, Event.QUARANTINE, reason="recovered")
     ]
-
-
-def _quarantine(context: Context, pool: LedgerRow) -> PoolQuarantine:
-    return PoolQuarantine(
-        origin=context.origin,
-        time_us=context.clock_us(),
-        pool=pool.pool_id,
-        reason="recovered",
-        from_slot=pool.next_slot,
-    )

@@ -8,7 +8,7 @@ from sqlalchemy import Connection, func, insert, select
 from anchor.files import atomic_write
 from anchor.merkle import root_of
 from rng_service.errors import StartRefused
-from rng_service.ledger.models import GameRow, PoolRow, StreamRow
+from rng_service.ledger.models import BeaconRoundRow, GameRow, PoolRow, StreamRow
 from rng_service.ledger.sequencing import append_entry
 from rng_service.log_entries import BeaconRound, PoolCommit
 from rng_service.names import PoolId, Stream
@@ -85,7 +85,8 @@ def _seal(context: Context, wanted: WantedPool) -> None:
     context.on_step("seal.leaves")
     now_us = context.clock_us()
     deadline_us = now_us + context.config.pools.activation_deadline_s * _MICROSECONDS
-    beacon = _future_round(context, now_us)
+    with context.reading() as connection:
+        beacon = _future_round(context, connection, now_us)
     entry = PoolCommit(
         origin=context.origin,
         time_us=now_us,
@@ -122,9 +123,15 @@ def _seal(context: Context, wanted: WantedPool) -> None:
     context.on_step("seal.recorded")
 
 
-def _future_round(context: Context, now_us: int) -> BeaconRound | None:
-    """Name the first round that lies the declared margin ahead; it is never chosen again."""
+def _future_round(context: Context, connection: Connection, now_us: int) -> BeaconRound | None:
+    """Name the first round that lies the declared margin ahead; it is never chosen again.
+
+    ``now_us`` is not before the newest digest. A round that was seen already, which digests state, is never named: a
+    clock that is behind would otherwise find it in the future.
+    """
     if context.chain is None:
         return None
+    chain = context.chain.chain_hash
     earliest_us = now_us + context.config.beacon.margin_s * _MICROSECONDS
-    return BeaconRound(context.chain.chain_hash, context.chain.first_round_from(earliest_us))
+    seen = connection.execute(select(func.max(BeaconRoundRow.round)).where(BeaconRoundRow.chain == chain)).scalar()
+    return BeaconRound(chain, max(context.chain.first_round_from(earliest_us), int(seen or 0) + 1))

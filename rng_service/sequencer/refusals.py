@@ -1,9 +1,13 @@
 """When vault and ledger disagree about a slot: said in the log once, and its pool is never drawn from again."""
 
+from sqlalchemy import select
+
+from rng_service.ledger.models import PoolRow
 from rng_service.ledger.sequencing import append_entry
 from rng_service.log_entries import Incident
 from rng_service.pools.lifecycle import Event
 from rng_service.sequencer.context import Context, get_meta, move_pool, set_meta
+from rng_service.sequencer.disposal import announce
 from rng_service.sequencer.opening import OpeningRefusedError
 
 __all__ = ["record_refusal"]
@@ -30,5 +34,9 @@ def record_refusal(context: Context, error: OpeningRefusedError) -> None:
                 slots=record.slots,
             ),
         )
-        # Nothing more is bound in a pool whose slots the two do not agree on.
-        move_pool(connection, record.pool, Event.QUARANTINE, reason="quarantine")
+        # Nothing more is bound in a pool whose slots the two do not agree on. What the vault refused, and all behind
+        # it, can join no digest, so the pool ends before that slot: the next of its lane need not wait for it.
+        if move_pool(connection, record.pool, Event.QUARANTINE, reason="quarantine"):
+            pool = connection.execute(select(PoolRow.__table__).where(PoolRow.id == record.pool)).one()
+            first_to_bind = "ticket" not in record.fields
+            announce(context, connection, pool, from_slot=record.slot if first_to_bind else pool.next_slot)

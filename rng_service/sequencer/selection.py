@@ -47,8 +47,8 @@ def select_groups(
 ) -> Selection:
     """Choose groups, the oldest first, until one of the limits is reached; at least one if any can join.
 
-    ``bound`` has for each pool how many of its slots earlier digests bound; ``before`` the open pools
-    of the same lane (row, size) that must be used up before its first slot is bound.
+    ``bound`` has for each pool how many of its slots earlier digests bound; ``before`` the pools in front of it in its
+    lane, and how many slots of each must be bound before its first one is.
     """
     reached = dict(bound)
     chosen: list[int] = []

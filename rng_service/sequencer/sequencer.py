@@ -21,7 +21,9 @@ from rng_service.config import Config
 from rng_service.errors import LedgerError, StartRefused
 from rng_service.ledger.engine import writing
 from rng_service.ledger.leases import Lease, LeaseLostError, acquire_lease, release_lease
+from rng_service.ledger.sequencing import log_time_us
 from rng_service.sequencer.activation import enable_activated, write_activations
+from rng_service.sequencer.clock import LogClock
 from rng_service.sequencer.closing import close_pools, erase_pools
 from rng_service.sequencer.context import Context
 from rng_service.sequencer.digests import DigestMaker
@@ -83,6 +85,7 @@ def open_context(
 ) -> Context:
     """Take the lead and return what every part works with. Raises StartRefused while somebody else leads."""
     with writing(engine) as connection:
+        floor_us = log_time_us(connection)
         lease: Lease = acquire_lease(connection, LEASE, holder, now_us=clock_us(), lifetime_us=_LEASE_US)
     state = vault.get_state()
     return Context(
@@ -90,7 +93,7 @@ def open_context(
         engine=engine,
         vault=vault,
         lease=lease,
-        clock_us=clock_us,
+        clock_us=LogClock(clock_us, floor_us=floor_us),
         random_bytes=random_bytes,
         on_step=on_step,
         log_key=VerifierKey.parse(state.log_vkey),
