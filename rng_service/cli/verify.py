@@ -2,6 +2,7 @@
 
 # ruff: noqa: PLC0415 - a command loads what it needs when it runs
 
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Protocol
@@ -43,16 +44,34 @@ def verify() -> None:
     epilog="Example: sealdraw verify receipt demo/receipts/dice-99.json --log demo/public --key demo/keys/log.vkey"
 )
 @click.argument("file", type=click.Path(path_type=Path))
-@log_option
+@click.option("--log", "log", metavar="DIR|URL", help="The log's public directory, or where it is served.")
+@click.option(
+    "--proof",
+    type=click.Path(path_type=Path),
+    help="Instead of --log: the receipt's .tlog-proof file. Shows, offline, that the record is in the log.",
+)
 @key_option
 @json_option
-def receipt(file: Path, log: str, key: str, as_json: bool) -> None:
-    """Check one receipt: commitment, slot, game, outcome, payout, ticket, signature, labels, digest."""
-    from rng_service.records.receipt import MAX_RECEIPT_BYTES
-    from rng_service.verify.receipt import verify_receipt
+def receipt(file: Path, log: str | None, proof: Path | None, key: str, as_json: bool) -> None:
+    """Check one receipt: commitment, slot, game, outcome, payout, ticket, signature, labels, digest.
 
+    With --proof only the way from the record over its digest to a signed checkpoint is checked, from these two files
+    alone.
+    """
+    from rng_service.records.receipt import MAX_RECEIPT_BYTES
+
+    if (log is None) == (proof is None):
+        raise click.UsageError("give either --log or --proof")
     data = _read(file, MAX_RECEIPT_BYTES)
-    _show(verify_receipt(data, _open_log(log), read_vkey(key)), as_json)
+    if log is not None:
+        from rng_service.verify.receipt import verify_receipt
+
+        _show(verify_receipt(data, _open_log(log), read_vkey(key), now_us=_now_us()), as_json)
+    elif proof is not None:
+        from anchor.proof import MAX_PROOF
+        from rng_service.verify.proof import verify_proof_file
+
+        _show(verify_proof_file(data, _read(proof, MAX_PROOF), read_vkey(key)), as_json)
 
 
 @verify.command(epilog="Example: sealdraw verify log https://log.example.com --key example.com.vkey --previous kept")
@@ -63,14 +82,27 @@ def receipt(file: Path, log: str, key: str, as_json: bool) -> None:
     type=click.Path(path_type=Path),
     help="A copy of `checkpoint` from an earlier visit: the log must still contain it.",
 )
+@click.option(
+    "--max-outage",
+    type=click.IntRange(min=0),
+    metavar="SECONDS",
+    help="How much outage, as the operator admits it, is put up with in all; any by default.",
+)
 @json_option
-def log(directory: str, key: str, previous: Path | None, as_json: bool) -> None:
+def log(directory: str, key: str, previous: Path | None, max_outage: int | None, as_json: bool) -> None:
     """Check a whole log: every tile, entry, digest, pool, opened void and total."""
     from rng_service.verify.log import verify_log
 
     old = None if previous is None else _read(previous, _MAX_CHECKPOINT_BYTES)
     with ProgressBar("checking the log") as bar:
-        report = verify_log(_open_log(directory), read_vkey(key), old_checkpoint=old, progress=bar.update)
+        report = verify_log(
+            _open_log(directory),
+            read_vkey(key),
+            old_checkpoint=old,
+            now_us=_now_us(),
+            max_outage_s=max_outage,
+            progress=bar.update,
+        )
     _show(report, as_json)
 
 
@@ -86,7 +118,7 @@ def pool(pool_id: str, log: str, key: str | None, as_json: bool) -> None:
     source = _open_log(log)
     vkey, skipped = _vkey(source, key)
     with ProgressBar("checking the log") as bar:
-        report = verify_pool(pool_id, source, vkey, progress=bar.update)
+        report = verify_pool(pool_id, source, vkey, now_us=_now_us(), progress=bar.update)
     _show(report, as_json, skipped)
 
 
@@ -102,8 +134,12 @@ def export(file: Path, log: str, key: str | None, as_json: bool) -> None:
     source = _open_log(log)
     vkey, skipped = _vkey(source, key)
     with ProgressBar("checking the export") as bar:
-        report = verify_export(file, source, vkey, progress=bar.update)
+        report = verify_export(file, source, vkey, now_us=_now_us(), progress=bar.update)
     _show(report, as_json, skipped)
+
+
+def _now_us() -> int:
+    return time.time_ns() // 1_000
 
 
 def _open_log(text: str) -> Source:

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from anchor.merkle import leaf_hash, root_of
 from rng_service.entry_fields import MAX_POOL_SIZE
-from rng_service.log_entries import BeaconRound, Digest, RecordCounts, RecordRange
+from rng_service.log_entries import MAX_DIGEST_RECORDS, BeaconRound, Digest, RecordCounts, RecordRange
 from rng_service.names import parse_pool_id
 from rng_service.public_files import digest_path
 
@@ -63,8 +63,9 @@ def build_digests(
 ) -> list[BuiltDigest]:
     """Return the digests of one second's records, the first numbered ``seq`` and chained to ``prev``.
 
-    Without records it is one heartbeat. More than one comes out when an entry would pass 60,000 bytes; each
-    part then keeps the prefix and the lane order, because it is cut in the order of lanes, pools and slots.
+    Without records it is one heartbeat. More than one comes out when an entry would pass 60,000 bytes or 65,536
+    records; each part then keeps the prefix and the lane order, because it is cut in the order of lanes, pools and
+    slots, and of one slot the ticket first.
     """
     built = []
     for part in _parts(sorted(items, key=_use_order), origin, beacon):
@@ -105,7 +106,18 @@ def _use_order(item: DigestItem) -> tuple[str, int, int, int, int]:
 
 
 def _parts(items: list[DigestItem], origin: str, beacon: BeaconRound | None) -> Iterator[Sequence[DigestItem]]:
-    entry = _entry(
+    if len(items) < 2 or (len(items) <= MAX_DIGEST_RECORDS and _fits(_largest_entry(items, origin, beacon))):
+        yield items
+    else:
+        # Halving keeps both parts near each other in size, and needs no second model of what a range costs.
+        middle = len(items) // 2
+        yield from _parts(items[:middle], origin, beacon)
+        yield from _parts(items[middle:], origin, beacon)
+
+
+def _largest_entry(items: list[DigestItem], origin: str, beacon: BeaconRound | None) -> Digest:
+    """Return the entry of these records with the longest numbers that it could have."""
+    return _entry(
         sorted(items, key=sort_key),
         origin=origin,
         time_us=_LARGEST,
@@ -114,13 +126,6 @@ def _parts(items: list[DigestItem], origin: str, beacon: BeaconRound | None) -> 
         root=bytes(32),
         beacon=beacon,
     )
-    if len(items) < 2 or _fits(entry):
-        yield items
-    else:
-        # Halving keeps both parts near each other in size, and needs no second model of what a range costs.
-        middle = len(items) // 2
-        yield from _parts(items[:middle], origin, beacon)
-        yield from _parts(items[middle:], origin, beacon)
 
 
 def _fits(entry: Digest) -> bool:

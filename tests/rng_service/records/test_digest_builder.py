@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from anchor.merkle import leaf_hash, root_of
-from rng_service.log_entries import NO_DIGEST, RecordRange, parse_entry
+from rng_service.log_entries import MAX_DIGEST_RECORDS, NO_DIGEST, RecordRange, parse_entry
 from rng_service.names import parse_pool_id
 from rng_service.records.digest import MAX_DIGEST_ENTRY, DigestItem, build_digests, ranges_of, sort_key
 from rng_service.verify.digests import DigestChain
@@ -66,6 +66,13 @@ def test_a_large_second_is_split_into_a_chain_that_keeps_every_order():
         previous = part.leaf
         used += sorted((parse_pool_id(entry.pool).number, entry.slot) for entry in part.items)
     assert used == sorted(used)
+
+
+def test_more_records_than_a_digest_may_have_are_split():
+    parts = built([item(1, slot) for slot in range(MAX_DIGEST_RECORDS + 2)])
+    assert len(parts) == 2
+    assert all(part.entry.counts.total <= MAX_DIGEST_RECORDS for part in parts)
+    assert sum(part.entry.counts.total for part in parts) == MAX_DIGEST_RECORDS + 2
 
 
 def test_slots_outside_a_pool_are_refused():
