@@ -7,19 +7,15 @@ from pathlib import Path
 from sealdraw.v1 import audit_pb2, types_pb2
 from sqlalchemy import Engine, select
 
-from anchor import canonical
 from anchor.checkpoint import open_checkpoint
 from anchor.errors import MissingError
-from anchor.merkle import inclusion_path, levels_of
 from anchor.note import VerifierKey
-from anchor.proof import LogProof
-from anchor.reader import LogReader
 from anchor.source import DirectorySource
-from anchor.tile import number_path
 from rng_service.errors import NotFound, Unavailable
 from rng_service.front.checks import Checks
 from rng_service.front.opening import stored_records
 from rng_service.front.paging import page_token, read_page
+from rng_service.front.receipt_proofs import digests_from, proofs
 from rng_service.ledger.engine import reading
 from rng_service.ledger.models import DigestRow, LogEntryRow, PoolRow
 from rng_service.ledger.reading import find_request, read_group
@@ -55,35 +51,11 @@ class AuditService:
             if known is None or not known.has_records:
                 raise NotFound("request_id: no request of this caller has this id")
             group = read_group(connection, known.group_id)
-            digest = None
-            if group.digest_seq is not None:
-                digest = connection.execute(
-                    select(DigestRow.entry, LogEntryRow.log_index)
-                    .join(LogEntryRow, LogEntryRow.id == DigestRow.log_entry_id)
-                    .where(DigestRow.seq == group.digest_seq),
-                ).first()
+            digests = [] if group.digest_seq is None else digests_from(connection, group.digest_seq)
         response = audit_pb2.GetReceiptProofResponse()
-        if digest is None or digest.log_index is None or group.digest_seq is None:
-            return response
-        reader = LogReader(DirectorySource(self._public_dir), self._log_key)
-        if digest.log_index >= reader.checkpoint().size:
-            return response
-        path = reader.inclusion_proof(digest.log_index)
-        data = (self._public_dir / "digests" / f"{number_path(group.digest_seq)}.bin").read_bytes()
-        hashes = [data[start : start + 32] for start in range(0, len(data), 32)]
-        levels = levels_of(hashes)
-        for opened in stored_records(group):
-            if known.owns(opened.bound):
-                place = hashes.index(record_digest(opened.record))
-                extra = canonical.encode(
-                    {
-                        "entry": digest.entry.hex(),
-                        "index": place,
-                        "path": [item.hex() for item in inclusion_path(levels, place)],
-                    },
-                )
-                proof = LogProof(digest.log_index, tuple(path), reader.checkpoint_note(), extra)
-                response.proofs.append(proof.render().decode("utf-8"))
+        if digests:
+            wanted = [record_digest(opened.record) for opened in stored_records(group) if known.owns(opened.bound)]
+            response.proofs.extend(proofs(self._public_dir, self._log_key, digests, wanted))
         return response
 
     def get_pool(
