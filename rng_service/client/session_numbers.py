@@ -105,11 +105,17 @@ class SessionNumbers:
         state = self._sessions.get(session)
         if state is None:
             state = self._sessions[session] = _Session()
-            if len(self._sessions) > _KEPT_SESSIONS:
-                oldest, found = next(iter(self._sessions.items()))
-                # One that is in use is looked at again when it is the oldest the next time.
-                self._sessions.move_to_end(oldest)
-                if not found.in_flight and not found.doubts and oldest != session:
-                    del self._sessions[oldest]
+            self._make_room()
         self._sessions.move_to_end(session)
         return state
+
+    def _make_room(self) -> None:
+        # Two looks for each new session: those in use, which are passed over, never let the others pile up.
+        for _ in range(2):
+            if len(self._sessions) <= _KEPT_SESSIONS:
+                return
+            oldest, found = next(iter(self._sessions.items()))
+            if found.in_flight or found.doubts:
+                self._sessions.move_to_end(oldest)
+            else:
+                del self._sessions[oldest]

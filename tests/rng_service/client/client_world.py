@@ -89,6 +89,7 @@ class OperatorService(draw_pb2_grpc.DrawServiceServicer):
         self.operator = operator
         self.tamper = lambda message: None
         self.answers = {}
+        self.requests = {}
         self.tickets = {}
         self.draws = {}
         self._lock = Lock()
@@ -154,6 +155,7 @@ class OperatorService(draw_pb2_grpc.DrawServiceServicer):
 
     def _finished(self, request, response):
         self.answers[request.request_id] = response
+        self.requests[request.request_id] = request
         self.tamper(response)
         return response
 

@@ -2,6 +2,8 @@
 
 from concurrent.futures import ThreadPoolExecutor
 from hashlib import sha256
+from time import time_ns
+from types import SimpleNamespace
 
 import grpc
 import pytest
@@ -20,8 +22,11 @@ from rng_service.client import (
     Unavailable,
     Wager,
 )
+from rng_service.client.checks import check_settlement
+from rng_service.client.expectation import expected_of
 from rng_service.fake import FakeServer
 from rng_service.front.status import abort
+from rng_service.games import payout
 from rng_service.request_id import new_request_id
 
 GAME = ("european-roulette", "base")
@@ -196,3 +201,75 @@ def _draw_on(client, *, seed=None, twice=False):
     client.draw(*GAME, ticket=ticket)
     if twice:
         client.draw(*GAME, ticket=ticket)
+
+
+def watch(client):
+    """Return the journal entries of all requests from here on, by their ids."""
+    kept, begin = {}, client._journal.begin
+
+    def keep(entry):
+        kept[entry.request_id] = entry
+        begin(entry)
+
+    client._journal.begin = keep
+    return kept
+
+
+@pytest.mark.parametrize("bet", ["", '{"bet":"red"}', '{ "numbers": [ 7 ], "bet": "straight" }'])
+def test_payload_hashes_and_times_are_those_that_the_client_expects(client, bet):
+    kept = watch(client)
+    wager, tags = Wager(100, "EUR", bet), {"player": "p-7", "brand": "north"}
+    ticket = client.reserve(*GAME, session="evening", tags=tags)
+    receipt, following = client.draw_and_reserve(*GAME, session="evening", ticket=ticket, wager=wager, tags=tags)
+    one = client.draw(*GAME, version=1, wager=wager)
+    plain = client.draw(*GAME, client_seed=b"")
+    batch = client.batch_draw(*GAME, 70, session="evening", wager=wager)
+    game = roulette()
+
+    def check(answer, part):
+        expected = expected_of(kept[answer.request_id], CALLER, time_ns() // 1_000)
+        expectation = getattr(expected, part)
+        expectation.check(answer.record)
+        expectation.check_game(answer.record, game)
+
+    for answer in (receipt, one, plain, *batch):
+        check(answer, "draw")
+    for answer in (ticket.receipt, following.receipt):
+        check(answer, "ticket")
+
+
+@pytest.mark.parametrize("own_bet", [True, False])
+def test_settlements_hold_against_their_draw(client, own_bet, monkeypatch):
+    # There is no log here that would announce the key; other tests check signatures.
+    monkeypatch.setattr("rng_service.client.checks.check_opening", lambda *_: None)
+    kept = watch(client)
+    (first, second) = client.batch_draw(*GAME, 70, wager=RED if own_bet else None)
+    assert (first.first_item, second.first_item) == (0, 64)
+    game = roulette()
+    for receipt, item in ((first, 3), (second, 66)):
+        (number,) = receipt.outcomes[item - receipt.first_item]
+        pays = payout(game, "base", {"bet": "red"}, 100, (number,))
+        settled = client.settle(
+            receipt, item=item, bettor=b"b" * 32, stake_minor=100, payout_minor=pays, currency="EUR", bet=RED.bet
+        )
+        expectation = expected_of(kept[settled.request_id], CALLER, time_ns() // 1_000).settlement
+        check_settlement(settled, expectation, (first, second), ORIGIN, OfflineFacts(game))
+        assert settled.record.binding["status"] == ("confirm" if own_bet else "final")
+
+
+class OfflineFacts:
+    """The facts that a settlement needs, of a service without a public log."""
+
+    def __init__(self, game):
+        self._pool = SimpleNamespace(
+            game=game,
+            evaluator=SimpleNamespace(
+                payouts=lambda bet, stake, outcomes: [payout(game, "base", bet, stake, one) for one in outcomes]
+            ),
+        )
+
+    def pool(self, *_place):
+        return self._pool
+
+    def receipt_key(self, *_key):
+        return b""
