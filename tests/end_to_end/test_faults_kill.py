@@ -13,6 +13,7 @@ from node_process import ROOT
 from system import NAMES, System, wait_for
 
 ROUNDS = 6
+CHILDREN = ("vault", "sequencer", "front-1", "front-2")
 
 
 @pytest.mark.parametrize("victim", [*NAMES, "tree"])
@@ -27,12 +28,13 @@ def test_whatever_is_killed_under_load_nothing_is_lost_and_nothing_is_drawn_twic
         system.check()
 
 
-def test_a_supervised_service_that_loses_its_children_and_then_all_of_it_goes_on():
+def test_a_supervised_service_with_two_fronts_that_loses_its_children_and_then_all_of_it_goes_on():
     with System() as system:
         service = Supervised(system)
         system.register()
-        load = system.load()
-        for name in NAMES:
+        # Repeats of what one front has bound come to the other one as well.
+        load = system.load(threads=8)
+        for name in CHILDREN:
             load.await_answers(10)
             os.kill(service.pid_of(name), signal.SIGKILL)
             service.await_restart(name)
@@ -52,7 +54,7 @@ class Supervised:
         self._log = system.logs / f"serve-{len(list(system.logs.iterdir()))}.log"
         with self._log.open("wb") as output:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "rng_service.cli.main", "serve", "--config", str(system.settings)],
+                [sys.executable, "-m", "rng_service.cli.main", "serve", "--workers", "2", "--config", str(system.settings)],
                 stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, env=system.environment, cwd=ROOT,
             )  # fmt: skip
         wait_for(lambda: any(event["event"] == "ready" for event in self._events()), "the service to be ready")
@@ -67,7 +69,7 @@ class Supervised:
 
     def kill(self) -> None:
         """Kill the supervisor alone; the kernel takes its children away with it."""
-        children = [self.pid_of(name) for name in NAMES]
+        children = [self.pid_of(name) for name in CHILDREN]
         self._process.kill()
         self._process.wait()
         wait_for(lambda: not any(is_alive(pid) for pid in children), "the children to be gone")
