@@ -34,7 +34,7 @@ def test_no_frozen_vector_differs_from_what_the_code_computes():
 
 def test_the_auditor_accepts_the_log():
     report = verify_log(SOURCE, VKEY)
-    assert report.records == {"draw": 3, "settle": 1, "ticket": 1, "void": 1}
+    assert report.records == {"draw": 3, "settle": 1, "ticket": 2, "void": 1}
     assert (report.pools_open, report.development_beacon, report.skipped) == (1, False, ())
     assert verify_pool("demo/ten-wheel/1/base/real/0/1", SOURCE, VKEY).bound == 5
 
@@ -80,7 +80,7 @@ def test_the_proofs_lead_from_the_record_to_the_checkpoint(name):
 @pytest.mark.parametrize("item", EXPECTED, ids=lambda item: item["file"].removesuffix(".json"))
 def test_the_auditor_refuses_each_lie_for_its_reason(item):
     with pytest.raises(Fault) as caught:
-        verify_receipt((REJECTED / item["file"]).read_bytes(), SOURCE, VKEY)
+        verify_receipt((REJECTED / item["file"]).read_bytes(), SOURCE, VKEY, now_us=item["now_us"])
     assert caught.value.reason == item["reason"], item["lie"]
 
 

@@ -1,8 +1,8 @@
 """Write tests/vectors/protocol/rejected/: receipts of the worked example with one lie each; `--check` compares.
 
 Whoever forges here has the operator's keys, so most lies are signed: a verifier that leaves out the step which catches
-a lie accepts the receipt. `expected.json` says which step of PROTOCOL.md section 8 refuses each file, and the
-reason that our auditor gives.
+a lie accepts the receipt. `expected.json` says which step of PROTOCOL.md section 8 refuses each file, the
+reason that our auditor gives, and what the verifier's own clock shows.
 """
 
 import json
@@ -14,14 +14,14 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from vector_files import check_files, write_files
-from worked_example import POOL, Made, Story, nonce
+from worked_example import CLIENT_SEED, POOL, Made, Story, nonce
 
 from anchor import canonical
 from anchor.merkle import inclusion_path
 from anchor.range_path import range_path
 from rng_service.encoding import OPENING_LABEL, lp
 from rng_service.records.receipt import outcome_to_json
-from rng_service.records.record import draw_record, record_digest, ticket_record
+from rng_service.records.record import binding_hash, draw_record, record_digest, ticket_record
 
 FOLDER = Path(__file__).resolve().parents[1] / "vectors" / "protocol" / "rejected"
 SECOND = 1_000_000
@@ -35,21 +35,27 @@ class Rejected(NamedTuple):
     step: int
     reason: str
     lie: str
+    later_s: int
     forge: Callable[[Story], bytes]
 
 
 CATALOGUE: list[Rejected] = []
 
 
-def rejected(step: int, reason: str, lie: str) -> Callable[[Callable[[Story], Any]], Callable[[Story], Any]]:
-    """Enter a forgery under its function's name; it returns the receipt's members, or bytes."""
+def rejected(
+    step: int, reason: str, lie: str, *, later_s: int = 1
+) -> Callable[[Callable[[Story], Any]], Callable[[Story], Any]]:
+    """Enter a forgery under its function's name; it returns the receipt's members, or bytes.
+
+    The receipt is checked ``later_s`` seconds after the digest, by the verifier's own clock.
+    """
 
     def enter(forge: Callable[[Story], Any]) -> Callable[[Story], Any]:
         def to_bytes(story: Story) -> bytes:
             made = forge(story)
             return made if isinstance(made, bytes) else canonical.encode(made)
 
-        CATALOGUE.append(Rejected(forge.__name__.replace("_", "-"), step, reason, lie, to_bytes))
+        CATALOGUE.append(Rejected(forge.__name__.replace("_", "-"), step, reason, lie, later_s, to_bytes))
         return forge
 
     return enter
@@ -362,6 +368,33 @@ def ticket_with_another_seed(story: Story) -> dict[str, Any]:
     return receipt
 
 
+@rejected(6, "ticket-seed", "a ticket on the hash of nothing, and a draw without a seed, signed")
+def ticket_on_nothing(story: Story) -> dict[str, Any]:
+    members = story.ticket.members | {"client_seed_hash": sha256(b"").hexdigest()}
+    return _on_another_ticket(story, members, b"")
+
+
+@rejected(6, "ticket-stillborn", "the ticket had expired when it was made, signed")
+def ticket_stillborn(story: Story) -> dict[str, Any]:
+    members = story.ticket.members | {"expires": story.ticket.members["bind_time"]}
+    return _on_another_ticket(story, members, CLIENT_SEED)
+
+
+@rejected(6, "ticket-stillborn", "a ticket that had expired when it was made, signed")
+def ticket_never_good(story: Story) -> dict[str, Any]:
+    members = story.ticket.members | {"expires": story.ticket.members["bind_time"] - SECOND}
+    return signed(story, honest(story, story.ticket), ticket_record(canonical.encode(members)))
+
+
+def _on_another_ticket(story: Story, members: dict[str, Any], seed: bytes) -> dict[str, Any]:
+    """Return the receipt of a draw from slot 0 on a ticket of these members."""
+    binding = canonical.encode(members)
+    receipt = rebound(story, story.ticketed, ticket=binding_hash(binding).hex(), client_seed=seed.hex() or None)
+    receipt["outcome"] = outcome_to_json(story.outcomes(0, 1, seed)[0])
+    receipt["payouts_minor"] = ["2375" if receipt["outcome"] == [7] else "0"]
+    return receipt | {"ticket": ticket_record(binding).decode("ascii")}
+
+
 # Step 7: the opening.
 
 
@@ -448,21 +481,53 @@ def claims_a_development_beacon(story: Story) -> dict[str, Any]:
 # Step 9: the digest.
 
 
+def _from_a_free_slot(story: Story, bind_time: int) -> dict[str, Any]:
+    """Return the receipt of a draw from slot 5, of which the log knows nothing."""
+    seed = bytes.fromhex(story.one_step.members["client_seed"])
+    receipt = rebound(story, story.one_step, secrets=story.secrets_of(5, 1), slot=5, bind_time=bind_time)
+    receipt["slot_path"] = [item.hex() for item in inclusion_path(story.levels, 5)]
+    receipt["outcome"] = outcome_to_json(story.outcomes(5, 1, seed)[0])
+    receipt["payouts_minor"] = ["188" if receipt["outcome"][0] < 5 else "0"]
+    return receipt
+
+
 @rejected(9, "promise-broken", "a draw of long ago, signed, that no digest has")
 def in_no_digest(story: Story) -> dict[str, Any]:
-    return rebound(story, story.one_step, bind_time=story.one_step.members["bind_time"] - 60 * SECOND)
+    return _from_a_free_slot(story, story.one_step.members["bind_time"] - 60 * SECOND)
 
 
-@rejected(9, "promise-broken", "a second draw of a slot, with a better seed, of which the log knows nothing")
+@rejected(9, "promise-broken", "a draw that no digest has, an hour later, while the log stands still", later_s=3600)
+def log_stands_still(story: Story) -> dict[str, Any]:
+    return _from_a_free_slot(story, story.one_step.members["bind_time"])
+
+
+@rejected(9, "bind-time-ahead", "a draw of next year, signed: its digest is never late")
+def bound_in_the_future(story: Story) -> dict[str, Any]:
+    return _from_a_free_slot(story, story.one_step.members["bind_time"] + 365 * 86_400 * SECOND)
+
+
+@rejected(9, "slot-taken", "a second draw of slots, with a better seed, of which the log knows nothing")
 def slot_drawn_twice(story: Story) -> dict[str, Any]:
-    made = story.batch
     seed = b"sixteen bytes it"
-    late = made.members["bind_time"] - 60 * SECOND
-    receipt = rebound(story, made, client_seed=seed.hex(), bind_time=late, nonce=nonce(98))
+    receipt = rebound(story, story.batch, client_seed=seed.hex(), nonce=nonce(98))
     receipt["outcome"] = [value for values in story.outcomes(2, 2, seed) for value in values]
     receipt["slot_path"] = [item.hex() for item in range_path(story.levels, 2, 2)]
     receipt["protection"]["foreseen"] = "caller-seed"
     return receipt
+
+
+@rejected(9, "slot-taken", "the draw of a slot that the log has as void")
+def void_slot_drawn(story: Story) -> dict[str, Any]:
+    receipt = rebound(story, story.batch, secrets=story.secrets_of(4, 1), slot=4, count=None)
+    receipt["outcome"] = list(story.outcomes(4, 1, b"")[0])
+    receipt["slot_path"] = [item.hex() for item in inclusion_path(story.levels, 4)]
+    return receipt
+
+
+@rejected(9, "slot-taken", "a second ticket for a slot, while the first is good")
+def slot_ticketed_twice(story: Story) -> dict[str, Any]:
+    members = story.ticket.members | {"nonce": nonce(97), "caller": "arcade"}
+    return signed(story, honest(story, story.ticket), ticket_record(canonical.encode(members)))
 
 
 def contents() -> dict[str, bytes]:
@@ -471,7 +536,14 @@ def contents() -> dict[str, bytes]:
         story = Story(Path(scratch))
     files = {f"{item.name}.json": item.forge(story) for item in CATALOGUE}
     table = [
-        {"file": f"{item.name}.json", "step": item.step, "reason": item.reason, "lie": item.lie} for item in CATALOGUE
+        {
+            "file": f"{item.name}.json",
+            "step": item.step,
+            "reason": item.reason,
+            "lie": item.lie,
+            "now_us": story.digest.entry.time_us + item.later_s * SECOND,
+        }
+        for item in CATALOGUE
     ]
     return files | {"expected.json": (json.dumps(table, indent=1) + "\n").encode("ascii")}
 

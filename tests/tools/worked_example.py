@@ -22,7 +22,7 @@ from anchor.proof import LogProof
 from anchor.range_path import range_path
 from anchor.writer import LogWriter
 from rng_service.beacon.chain import QUICKNET, beacon_value
-from rng_service.encoding import OPENING_LABEL, PAYLOAD_LABEL, lp
+from rng_service.encoding import OPENING_LABEL, PAYLOAD_LABEL, lp, receipt_key_statement
 from rng_service.games import GameDefinition, parse_game, payout
 from rng_service.log_entries import (
     NO_DIGEST,
@@ -43,6 +43,7 @@ from rng_service.public_files import game_path, leaves_path
 from rng_service.records.binding import DrawBinding, SettleBinding, TicketBinding, void_binding
 from rng_service.records.digest import BuiltDigest, DigestItem, build_digests
 from rng_service.records.export import ExportHeader, ExportLine, draw_line, write_export
+from rng_service.records.proof import RecordPlace
 from rng_service.records.protection import protection_of
 from rng_service.records.receipt import Opening, Receipt
 from rng_service.records.record import (
@@ -70,6 +71,7 @@ SECOND = 1_000_000
 MERGE_DELAY_S = 10
 CLIENT_SEED = b"a seed nobody else knows"
 OTHER_SEED = b"another 16 bytes"
+FORGOTTEN_SEED = b"a seed never shown"
 GAME = {
     "v": 1,
     "game": "ten-wheel",
@@ -148,6 +150,7 @@ class Story:
         self.receipt_key = Ed25519PrivateKey.from_private_bytes(RECEIPT_SEED)
         self.receipt_public = self.receipt_key.public_key().public_bytes_raw()
         self.key_id = sha256(self.receipt_public).digest()[:8]
+        self.attestation = self.log_key.sign(receipt_key_statement(ORIGIN, self.receipt_public, 1))
         self.vkey = VerifierKey.of(ORIGIN, self.log_key).vkey()
         self.signature = _signature()
         self.beacon = beacon_value(self.signature)
@@ -200,7 +203,9 @@ class Story:
                 beacon_margin_s=30,
             )
         )
-        self._append(ReceiptKey(**head, key_id=self.key_id, public_key=self.receipt_public, epoch=1))
+        self._append(
+            ReceiptKey(**head, key_id=self.key_id, public_key=self.receipt_public, epoch=1, signature=self.attestation)
+        )
         self._append(
             BeaconChainEntry(
                 **head,
@@ -266,7 +271,7 @@ class Story:
     # The records.
 
     def _play(self) -> None:
-        self.ticket = self._ticket()
+        self.ticket = self._ticket("ticket", 0, CLIENT_SEED, 1, expires_us=self.play_us + 60 * SECOND, session=SESSION)
         self.ticketed = self._draw(
             "ticketed",
             0,
@@ -278,28 +283,30 @@ class Story:
         )
         self.one_step = self._draw("one-step", 1, seed=OTHER_SEED, session_sequence=2, stake=99, bet={"bet": "low"})
         self.batch = self._draw("batch", 2, count=2)
+        # Nobody shows this ticket's seed in time.
+        self.expired = self._ticket("expired-ticket", 4, FORGOTTEN_SEED, 6, expires_us=self.play_us + 800_000)
         self.void = self._void()
         self.settlement = self._settle()
-        self.made = [self.ticket, self.ticketed, self.one_step, self.batch, self.void, self.settlement]
+        self.made = [self.ticket, self.ticketed, self.one_step, self.batch, self.expired, self.void, self.settlement]
         self.group = [self.ticketed, self.one_step, self.batch]
 
     def secrets_of(self, slot: int, count: int) -> bytes:
         """Return the secrets of consecutive slots."""
         return self.secrets[32 * slot : 32 * (slot + count)]
 
-    def _ticket(self) -> Made:
-        seed_hash = sha256(CLIENT_SEED).hexdigest()
-        payload = _payload(method="Reserve", **_where(), session=SESSION, client_seed_hash=seed_hash)
+    def _ticket(self, name: str, slot: int, seed: bytes, number: int, *, expires_us: int, session: str = "") -> Made:
+        seed_hash = sha256(seed).hexdigest()
+        payload = _payload(method="Reserve", **_where(), session=session, client_seed_hash=seed_hash)
         binding = TicketBinding(
             caller=CALLER,
-            request=request_hash(CALLER, request_id(1)).hex(),
+            request=request_hash(CALLER, request_id(number)).hex(),
             payload=sha256(PAYLOAD_LABEL + payload).hexdigest(),
             program=PROGRAM,
             client_seed_hash=seed_hash,
-            session=SESSION,
-            session_sequence=1,
-        ).to_bytes(POOL, 0, self.play_us + 100_000, nonce(1), self.play_us + 60 * SECOND)
-        return Made("ticket", "ticket", 0, 1, payload, binding, ticket_record(binding))
+            session=session,
+            session_sequence=1 if session else 0,
+        ).to_bytes(POOL, slot, self.play_us + number * 100_000, nonce(number), expires_us)
+        return Made(name, "ticket", slot, 1, payload, binding, ticket_record(binding))
 
     def _draw(
         self,
@@ -349,7 +356,13 @@ class Story:
 
     def _void(self) -> Made:
         binding = void_binding(
-            pool=POOL, slot=4, count=1, reason="recovered", bind_time_us=self.play_us + 600_000, nonce=nonce(6)
+            pool=POOL,
+            slot=4,
+            count=1,
+            reason="ticket-expired",
+            bind_time_us=self.play_us + 850_000,
+            nonce=nonce(8),
+            ticket=binding_hash(self.expired.binding).hex(),
         )
         return Made("void", "void", 4, 1, b"", binding, void_record(binding, self.secrets_of(4, 1)))
 
@@ -428,13 +441,9 @@ class Story:
         log = levels_of([leaf_hash(entry) for entry in self.entries])
         digests = [item.digest for item in self.digest.items]
         index = digests.index(made.digest)
-        extra = {
-            "entry": self.digest.data.hex(),
-            "index": index,
-            "path": [item.hex() for item in inclusion_path(levels_of(digests), index)],
-        }
+        place = RecordPlace(entry=self.digest.data, index=index, path=tuple(inclusion_path(levels_of(digests), index)))
         path = tuple(inclusion_path(log, self.digest_index))
-        return LogProof(self.digest_index, path, self.checkpoint, canonical.encode(extra)).render()
+        return LogProof(self.digest_index, path, self.checkpoint, place.to_bytes()).render()
 
     def export(self) -> bytes:
         """Return the complete export."""

@@ -30,6 +30,7 @@ from worked_example import (
 from anchor.merkle import inclusion_path, levels_of
 from anchor.range_path import range_path
 from rng_service.beacon.chain import QUICKNET
+from rng_service.encoding import receipt_key_statement
 from rng_service.names import request_hash
 from rng_service.outcome.derivation import draw_key
 from rng_service.records.record import binding_hash
@@ -119,6 +120,8 @@ def _keys(story: Story) -> Section:
                 story.receipt_public,
                 hashlib.sha256(story.receipt_public).digest(),
             ),
+            _attested(story),
+            given("receipt key, signature", story.attestation, "Ed25519 with the log key"),
             hashed(
                 "chain",
                 "SHA-256(u32(period_s) || u64(genesis_time) || public key || group hash || beacon id)",
@@ -129,6 +132,16 @@ def _keys(story: Story) -> Section:
             given("R exists from (microseconds)", str(exists_us), "(genesis_time + (R - 1) * period_s) * 1000000"),
             hashed("B", "SHA-256(signature of round R)", story.signature, story.beacon),
         ),
+    )
+
+
+def _attested(story: Story) -> Step:
+    message = _label("sealdraw/v1/receipt-key") + _lp(ORIGIN.encode()) + story.receipt_public + _u64(1)
+    _same("receipt key, signed message", message, receipt_key_statement(ORIGIN, story.receipt_public, 1))
+    return given(
+        "receipt key, signed message",
+        message,
+        'label("sealdraw/v1/receipt-key") || lp(origin) || public key || u64(epoch)',
     )
 
 
@@ -263,8 +276,9 @@ def _others(story: Story) -> Section:
     )
     return Section(
         "A void and a settlement",
-        "Slot 4 is thrown away. A bettor of the caller's settles the outcome of slot 3: 5.00 EUR on `low` won 9.50.",
-        (*_bound(story.void), opened, *_bound(story.settlement)),
+        "Slot 4 is bound to a ticket whose seed nobody shows before it expires, and is thrown away. A bettor of the "
+        "caller's settles the outcome of slot 3: 5.00 EUR on `low` won 9.50.",
+        (*_bound(story.expired), *_bound(story.void), opened, *_bound(story.settlement)),
     )
 
 
