@@ -95,17 +95,14 @@ class Expectation:
         """Check that bet and payload hash are those of the request; raises VerificationError ``request-mismatch``."""
         if self.open_ended:
             return
-        program = parse_pool_id(record.pool).stream.program
-        wanted = resolve_bet(game, program, parse_bet(self.bet.encode())).canonical if self.bet else None
+        wanted = _canonical_bet(self.bet, record, game)
         require(
             record.binding.get("bet") == wanted,
             "request-mismatch",
             f"the bet of the record is {record.binding.get('bet')}, asked was for {wanted}",
         )
-        fields = dict(self.payload)
-        if self.payload_bet:
-            bet = resolve_bet(game, program, parse_bet(self.payload_bet.encode())).canonical
-            fields["bet"] = canonical.encode(bet).decode("ascii")
+        bet = wanted if self.payload_bet == self.bet else _canonical_bet(self.payload_bet, record, game)
+        fields = self.payload if bet is None else {**self.payload, "bet": canonical.encode(bet).decode("ascii")}
         payload = payload_hash(fields).hex()
         require(
             record.binding["payload"] == payload,
@@ -220,6 +217,14 @@ def session_of(request: Request) -> str:
 def serialize(message: Message) -> bytes:
     """Return a message's bytes, always the same ones for the same fields."""
     return message.SerializeToString(deterministic=True)
+
+
+def _canonical_bet(text: str, record: OpenedRecord, game: GameDefinition) -> Any:
+    """Return a bet as it stands in bindings, None for no bet."""
+    if not text:
+        return None
+    program = parse_pool_id(record.pool).stream.program
+    return resolve_bet(game, program, parse_bet(text.encode())).canonical
 
 
 def _with(expectation: Expectation, **members: Any) -> Expectation:

@@ -52,7 +52,8 @@ class TicketedSession:
         with self._lock:
             ticket = self._ticket
             if ticket is None or self._client.has_expired(ticket):
-                ticket = self._reserve()
+                # Kept at once: it is still good when the wait ends because the public files are missing.
+                self._ticket = ticket = self._reserve()
             self._client.wait_verified(ticket)
             # Whatever comes, an id that is in doubt may have used the ticket: it is kept only if that is excluded.
             self._ticket = None

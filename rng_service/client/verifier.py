@@ -90,12 +90,15 @@ class InlineVerifier:
         return self._judge.unverified
 
     def submit(self, claim: Claim) -> None:
-        """Check the answer; raises BadReceiptError, and UnverifiedError in an outage that shall stop the game."""
+        """Check the answer; raises BadReceiptError.
+
+        An answer that cannot be checked passes: it was drawn, and only the next draw may be refused.
+        """
         self._judge.judge(claim)
         while not claim.done.is_set():
             self._pause(Event(), self._judge.pause_s())
             self._judge.try_again()
-        self.require_drawable()
+        self._judge.require_good()
 
     def wait(self, done: Event) -> None:
         """Raise what `submit` found; it was checked there."""

@@ -116,9 +116,8 @@ def test_tickets_are_drawn_unchecked_in_an_outage_and_checked_afterwards(world, 
 def test_with_stop_nothing_is_drawn_until_the_public_directory_is_back_but_questions_are_answered(world):
     client = world.connect(outage="stop")
     world.hide()
-    with pytest.raises(UnverifiedError):
-        client.draw(*DICE)
-    (made,) = world.service.answers
+    # The draw in which the outage is noticed was made, so its outcome is handed over.
+    made = client.draw(*DICE).request_id
     with pytest.raises(UnverifiedError):
         client.draw(*DICE)
     with pytest.raises(UnverifiedError):
@@ -243,3 +242,14 @@ def test_a_cache_that_cannot_be_written_costs_only_time(world, tmp_path, caplog)
     (tmp_path / "occupied").write_bytes(b"")
     assert world.connect(log_cache=tmp_path / "occupied" / "log-cache").draw(*DICE).outcomes
     assert "cannot be written" in caplog.text
+
+
+def test_a_ticket_that_cannot_be_checked_waits_for_the_end_of_an_outage_that_stops_the_game(world):
+    client = world.connect(outage="stop")
+    world.hide()
+    session = TicketedSession(client, *DICE, session="evening")
+    with pytest.raises(UnverifiedError):
+        session.draw()
+    kept = session.ticket
+    world.show()
+    assert session.draw().record.binding["ticket"] == kept.hash.hex()
