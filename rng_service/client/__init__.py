@@ -1,7 +1,7 @@
 """The client for game servers: each draw exactly once, whatever crashes, and checked against the public log."""
 
 from rng_service.client.channel import Tls
-from rng_service.client.client import Client, Wager
+from rng_service.client.client import Client
 from rng_service.client.errors import (
     BadReceiptError,
     CallError,
@@ -27,6 +27,7 @@ from rng_service.client.receipt import Receipt, Settlement, Ticket
 from rng_service.client.reception import Resolution
 from rng_service.client.retry import RetryPolicy
 from rng_service.client.session import TicketedSession
+from rng_service.client.wager import Wager
 
 __all__ = [
     "BadReceiptError",

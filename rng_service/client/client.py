@@ -3,13 +3,12 @@
 import secrets
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Literal, Self, cast
 
-from sealdraw.v1 import draw_pb2, types_pb2
+from sealdraw.v1 import draw_pb2
 
 from anchor.note import VerifierKey
 from anchor.source import open_source
@@ -26,21 +25,13 @@ from rng_service.client.reception import Reception, Resolution
 from rng_service.client.retry import RetryPolicy
 from rng_service.client.session_numbers import SessionNumbers
 from rng_service.client.verifier import BackgroundVerifier, InlineVerifier, Mode, NoVerifier, Verifier
+from rng_service.client.wager import Wager, tags_message, wager_message
 from rng_service.names import check_name
 from rng_service.request_id import new_request_id
 from rng_service.verify.receipt_steps import WitnessPolicy
 
 SEED_BYTES: Final = 32
 PlayClass = Literal["real", "free"]
-
-
-@dataclass(frozen=True, slots=True)
-class Wager:
-    """What one outcome is played for; ``bet`` as in docs/games.md, empty where the payout is settled later."""
-
-    stake_minor: int
-    currency: str
-    bet: str = ""
 
 
 class Client:
@@ -152,7 +143,7 @@ class Client:
             play_class=CLASSES[play_class],
             session=session,
             client_seed_hash=sha256(seed).digest(),
-            tags=_tags(tags),
+            tags=tags_message(tags),
         )
         return cast("Ticket", self._perform("Reserve", request, seed, repeatable=request_id is not None).ticket)
 
@@ -189,8 +180,8 @@ class Client:
             session=session,
             client_seed=seed if ticket is None else ticket.seed,
             ticket_hash=b"" if ticket is None else ticket.hash,
-            wager=_wager(wager),
-            tags=_tags(tags),
+            wager=wager_message(wager),
+            tags=tags_message(tags),
         )
         return self._perform("Draw", request, repeatable=request_id is not None).receipts[0]
 
@@ -217,9 +208,9 @@ class Client:
             session=session,
             client_seed=ticket.seed,
             ticket_hash=ticket.hash,
-            wager=_wager(wager),
+            wager=wager_message(wager),
             next_client_seed_hash=sha256(seed).digest(),
-            tags=_tags(tags),
+            tags=tags_message(tags),
         )
         found = self._perform("Draw", request, seed)
         return found.receipts[0], cast("Ticket", found.ticket)
@@ -251,8 +242,8 @@ class Client:
             session=session,
             client_seed=self._new_seed(SEED_BYTES) if client_seed is None else client_seed,
             count=count,
-            wager=_wager(wager),
-            tags=_tags(tags),
+            wager=wager_message(wager),
+            tags=tags_message(tags),
         )
         return self._perform("BatchDraw", request, repeatable=request_id is not None).receipts
 
@@ -436,13 +427,3 @@ def _verifier(
     facts = LogFacts(open_source(str(public)), key, log_cache)
     kind = InlineVerifier if mode == "inline" else BackgroundVerifier
     return kind(facts, rules, pause=around.pause, monotonic=around.monotonic)
-
-
-def _tags(tags: Mapping[str, str] | None) -> types_pb2.Tags | None:
-    return types_pb2.Tags(**tags) if tags else None
-
-
-def _wager(wager: Wager | None) -> types_pb2.Wager | None:
-    if wager is None:
-        return None
-    return types_pb2.Wager(stake_minor=wager.stake_minor, currency=wager.currency, bet=wager.bet)

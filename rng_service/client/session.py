@@ -3,9 +3,10 @@
 from collections.abc import Mapping
 from threading import Lock
 
-from rng_service.client.client import Client, PlayClass, Wager
+from rng_service.client.client import Client, PlayClass
 from rng_service.client.errors import CallError, FailedPrecondition
 from rng_service.client.receipt import Receipt, Ticket
+from rng_service.client.wager import Wager
 
 _TICKET_GONE = frozenset({"TICKET_EXPIRED", "SEED_MISMATCH", "VERSION_RETIRED"})
 

@@ -340,3 +340,21 @@ def test_a_key_that_is_announced_late_is_waited_for(world):
     world.time.on_sleep = operator.publish
     assert client.draw(*DICE).outcomes
     assert world.time.pauses == [0.5]
+
+
+class BackdatedOperator(ServedOperator):
+    """Commits when a digest has already stated a later time."""
+
+    def open_pool(self, size=64, lane=0):
+        self.tick(8)
+        self.digest()
+        self.tick(-8)
+        super().open_pool(size, lane)
+
+
+def test_a_pool_that_was_committed_to_behind_the_time_of_a_digest_is_refused_also_from_what_was_kept(make, tmp_path):
+    world = make(BackdatedOperator, beacon=True)
+    for _ in range(2):
+        with pytest.raises(BadReceiptError, match="entry-time"):
+            world.connect(log_cache=tmp_path / "cache" / "log").draw(*DICE)
+    assert (tmp_path / "cache" / "log").is_file()
