@@ -5,6 +5,7 @@ import random
 from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import cycle
 from typing import Final
 
 from rng_service.games import GameDefinition, payout, theory
@@ -49,6 +50,7 @@ class BetBook:
         self.games = tuple(game.game for game in games)
         self._definitions = {game.game: game for game in games}
         self._bets = {game.game: _bets(game) for game in games}
+        self._turns: dict[str, cycle[str]] = {}
 
     def play(self, game: str) -> Play:
         """Return a bet of ``game`` with a stake."""
@@ -61,6 +63,10 @@ class BetBook:
     def any_game(self) -> str:
         """Return one of the games."""
         return self._choice.choice(self.games)
+
+    def turn(self, kind: str) -> str:
+        """Return the game whose turn it is among those played as ``kind``, so that none is left out by chance."""
+        return next(self._turns.setdefault(kind, cycle(self.games)))
 
 
 def _bets(game: GameDefinition) -> list[Bet]:

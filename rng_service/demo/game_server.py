@@ -87,20 +87,20 @@ class GameServer:
 
     def _batches(self) -> None:
         for _ in range(2):
-            play = self._bets.play(self._bets.any_game())
+            play = self._bets.play(self._bets.turn("batch"))
             for receipt in self._client.batch_draw(play.bet.game, PROGRAM, _BATCH, wager=_wager(play)):
                 self._took("batch", receipt, play)
 
     def _one_step(self) -> None:
         for _ in range(_SPINS):
-            play = self._bets.play(self._bets.any_game())
+            play = self._bets.play(self._bets.turn("one-step"))
             # Some game servers send no seed at all: then the operator could foresee the outcome, and the label says so.
             seed = b"" if play.stake_minor == 50 else None
             receipt = self._client.draw(play.bet.game, PROGRAM, client_seed=seed, wager=_wager(play))
             self._took("one-step", receipt, play)
 
     def _ticketed(self) -> None:
-        game = self._bets.any_game()
+        game = self._bets.turn("ticketed")
         name = f"player-{secrets.token_hex(6)}"
         session = TicketedSession(self._client, game, PROGRAM, session=name)
         for _ in range(_SPINS - 1):
