@@ -52,7 +52,7 @@ def crash_at_each(process, names):
             system.launch(process, fault=fault_of(process, step, passing))
             if number == 0:
                 # Only now, so that the first rotation meets the first fault.
-                system.load(threads=0, operator=True)
+                load.add_operator()
             system.await_death(process, step)
         system.start(process)
         load.await_answers(10)

@@ -70,17 +70,20 @@ class Load:
         self.refused: list[tuple[str, str]] = []
         self.failures: list[str] = []
         self._tries = 0
-        jobs: list[Callable[[random.Random, grpc.Channel], None]] = [self._play] * threads
+        self._seed = seed
+        self._threads = [self._thread(self._play, number) for number in range(threads)]
         if operator:
-            jobs.append(self._operate)
-        self._threads = [
-            threading.Thread(target=self._run, args=(job, random.Random(f"{seed}/{number}")), name=f"player-{number}")
-            for number, job in enumerate(jobs)
-        ]
+            self._threads.append(self._thread(self._operate, threads))
 
     def start(self) -> None:
         for thread in self._threads:
             thread.start()
+
+    def add_operator(self) -> None:
+        """Let somebody rotate keys and quarantine pools from now on."""
+        thread = self._thread(self._operate, len(self._threads))
+        self._threads.append(thread)
+        thread.start()
 
     def stop(self) -> None:
         """Return once every request that was begun is answered; raises what a player ran into."""
@@ -113,6 +116,10 @@ class Load:
             assert not self.failures, self.failures
             assert time.monotonic() < deadline, "no calls are made any more"
             time.sleep(0.01)
+
+    def _thread(self, job: Callable[[random.Random, grpc.Channel], None], number: int) -> threading.Thread:
+        choice = random.Random(f"{self._seed}/{number}")
+        return threading.Thread(target=self._run, args=(job, choice), name=f"player-{number}")
 
     def _run(self, job: Callable[[random.Random, grpc.Channel], None], choice: random.Random) -> None:
         try:
