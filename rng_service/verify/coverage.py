@@ -16,13 +16,14 @@ _SET: Final = {kind: bytes([value | bit for value in range(256)]) for kind, bit 
 class Coverage:
     """The slots 0 … size-1 of a pool and what the digests have said about them."""
 
-    __slots__ = ("_flags", "_touched", "bound", "drawn", "void")
+    __slots__ = ("_flags", "_touched", "bound", "drawn", "tickets", "void")
 
     def __init__(self, size: int) -> None:
         self._flags = bytearray(size)
         self._touched = 0
         self.bound = 0
         self.drawn = 0
+        self.tickets = 0
         self.void = 0
 
     def take(self, kind: str, start: int, end: int) -> None:
@@ -42,6 +43,8 @@ class Coverage:
             self.drawn += end - start
         elif kind == "void":
             self.void += end - start
+        else:
+            self.tickets += end - start
 
     def first_without_ticket(self, start: int, end: int) -> int | None:
         """Return the first of the slots [start, end) that never had a ticket, None when each had one."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import BinaryIO
 
-from anchor.errors import VerificationError
+from anchor.errors import MalformedError, VerificationError
 from rng_service.log_entries import Digest, PoolErase, RecordRange, Totals
 from rng_service.names import Stream, lane_of, parse_pool_id
 from rng_service.records.digest import DigestItem, ranges_of
@@ -17,7 +17,7 @@ from rng_service.verify.clock import CLOCK_TOLERANCE_US
 from rng_service.verify.coverage import Coverage
 from rng_service.verify.evaluation import PoolEvaluator
 from rng_service.verify.export_totals import ExportTotals
-from rng_service.verify.fault import located, require
+from rng_service.verify.fault import Fault, located, require
 from rng_service.verify.opened import OpenedRecord, read_record
 from rng_service.verify.outages import due_after
 from rng_service.verify.place import check_place
@@ -172,8 +172,10 @@ class ExportRecords(AuditObserver):
         """Yield the records of a digest once each is known to stand in it, in its place."""
         position, size, complete = 0, len(file), self._header.complete
         while (line := self._line) is not None and line.digest == entry.seq:
-            with located(path=f"{self._path}, line {self._line_number}"):
+            try:
                 record = read_record(line.record)
+            except MalformedError as error:
+                raise Fault("malformed", str(error), path=f"{self._path}, line {self._line_number}") from None
             if line.stated and record.kind != "draw":
                 raise VerificationError("outcome", f"line {self._line_number}: a {record.kind} has no outcome")
             if complete:
@@ -260,7 +262,8 @@ class ExportRecords(AuditObserver):
             raise VerificationError(
                 "slot-leaf", f"slot {slot} of {record.pool}: the secret does not give the slot's leaf"
             )
-        outcomes = pool.evaluator.outcomes(slot, record.secrets, record.client_seed)
+        seed = record.client_seed
+        outcomes = pool.evaluator.outcomes(slot, record.secrets, seed)
         payouts = None
         if "bet" in binding and "stake_minor" in binding:
             payouts = pool.evaluator.payouts(binding["bet"], binding["stake_minor"], outcomes)
@@ -274,11 +277,12 @@ class ExportRecords(AuditObserver):
                 f"the export states {_text(line.stated)}",
             )
         self.outcomes += record.slots
-        self._tickets.draw(record, pool.coverage)
+        if pool.coverage.tickets or "ticket" in binding:
+            self._tickets.draw(record, pool.coverage)
         if pool.bindings is not None:
             pool.bindings.add("draw", slot, record.slots, record.binding_hash)
-        if "client_seed" in binding and "ticket" not in binding:
-            self._seeds.seed(binding["caller"], record.client_seed)
+        if seed and "ticket" not in binding:
+            self._seeds.seed(binding["caller"], seed)
         self._settlements.drawn(record, outcomes, payouts, pool.evaluator)
         currency = binding.get("currency", "")
         if payouts is None:

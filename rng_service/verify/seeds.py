@@ -20,11 +20,21 @@ class Seeds:
 
     def seed(self, caller: str, seed: bytes) -> None:
         """Take the seed of a draw without a ticket."""
-        self._take(caller, sha256(seed).digest())
+        key = hash((caller, sha256(seed).digest()))
+        seen = self._seen
+        if key not in seen and len(seen) < self._most:
+            # The way of nearly every draw.
+            seen.add(key)
+        else:
+            self._again(caller, key)
 
     def seed_hash(self, caller: str, seed_hash: str) -> None:
         """Take the hash that a ticket holds; the draw on it repeats it and is not taken."""
-        self._take(caller, bytes.fromhex(seed_hash))
+        key = hash((caller, bytes.fromhex(seed_hash)))
+        if key not in self._seen and len(self._seen) < self._most:
+            self._seen.add(key)
+        else:
+            self._again(caller, key)
 
     def notes(self) -> list[str]:
         """Return what was found, for people."""
@@ -36,11 +46,8 @@ class Seeds:
             lines.append(f"client seeds behind the first {self._most} were not looked at")
         return lines
 
-    def _take(self, caller: str, digest: bytes) -> None:
-        key = hash((caller, digest))
+    def _again(self, caller: str, key: int) -> None:
         if key in self._seen:
             self._repeated[caller] += 1
-        elif len(self._seen) < self._most:
-            self._seen.add(key)
         else:
             self._full = True

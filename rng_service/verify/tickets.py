@@ -37,11 +37,10 @@ class OpenTickets:
         """
         promised = coverage.first_with_ticket(record.slot, record.slot + record.slots)
         if "ticket" not in record.binding:
-            require(
-                promised is None,
-                "ticket-ignored",
-                f"slot {promised} of {record.pool} has a ticket, and a draw without it",
-            )
+            if promised is not None:
+                raise VerificationError(
+                    "ticket-ignored", f"slot {promised} of {record.pool} has a ticket, and a draw without it"
+                )
             return
         require(
             promised is not None,

@@ -3,6 +3,8 @@
 import json
 import shutil
 import subprocess
+import sys
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -11,6 +13,8 @@ from operator_simulator import Operator, tell
 from rng_service.beacon.chain import QUICKNET
 
 TESTS = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(TESTS / "rng_service" / "verify"))
+
 SCRIPTS = TESTS / "interop" / "js"
 PROTOCOL = TESTS / "vectors" / "protocol"
 REJECTED = PROTOCOL / "rejected"
@@ -23,6 +27,40 @@ BETS = {
     "keno-80": {"bet": "pick", "numbers": [1, 20, 33, 47, 80]},
 }
 OLDEST_NODE = 18
+# The forged receipts of the auditor's catalogue; whole logs and exports are not for a receipt's verifier.
+FORGED = [
+    item
+    for name in ("test_forgeries", "test_forgeries_of_order")
+    for item in import_module(name).CATALOGUE
+    if item.values[1].partition(" ")[0] not in {"log", "export", "partial"}
+]
+
+
+# What the verifier in JavaScript calls the reasons of our auditor, where it has no word of its own for them, or where
+# it calls a forgery by its kind.
+NAMES = {
+    "DigestOfMoreRecordsThanAnybodyReads": "digest-size",
+    "PromisesThatNeverFallDue": "config-bounds",
+    "beacon-chain": "beacon",
+    "beacon-round-early": "beacon",
+    "digest-twice": "digest",
+    "game-file": "game",
+    "inclusion": "malformed",
+    "opening-key": "receipt-key",
+    "opening-path": "malformed",
+    "opening-signature": "signature",
+    "payouts": "payout",
+    "promise-broken": "merge-delay",
+    "receipt-activation": "activate",
+    "receipt-commit": "commit",
+    "receipt-origin": "origin",
+    "slot-root": "slot",
+    "ticket-hash": "ticket",
+    "ticket-holder": "ticket",
+    "ticket-missing": "ticket",
+    "ticket-seed": "seed",
+    "ticket-slot": "ticket",
+}
 
 
 def _node_version():
@@ -41,8 +79,9 @@ def run(script, *arguments):
     return subprocess.run([NODE, SCRIPTS / script, *arguments], capture_output=True, text=True, check=False, timeout=60)
 
 
-def verify(receipt, directory=PROTOCOL / "public", key=PROTOCOL / "log.vkey"):
-    done = run("verify_receipt.mjs", receipt, "--log", directory, "--key", key)
+def verify(receipt, directory=PROTOCOL / "public", key=PROTOCOL / "log.vkey", *, now_us=None):
+    clock = [] if now_us is None else ["--now", str(now_us)]
+    done = run("verify_receipt.mjs", receipt, "--log", directory, "--key", key, *clock)
     return done.returncode, json.loads(done.stdout), done.stderr
 
 
@@ -63,7 +102,7 @@ def test_what_is_not_checked_is_said_aloud():
 
 @pytest.mark.parametrize("item", EXPECTED, ids=lambda item: item["file"].removesuffix(".json"))
 def test_each_lie_is_refused_in_its_step(item):
-    status, verdict, _ = verify(REJECTED / item["file"])
+    status, verdict, _ = verify(REJECTED / item["file"], now_us=item["now_us"])
     assert (status, verdict["verified"], verdict["step"]) == (1, False, item["step"]), item["lie"]
     assert verdict["reason"]
     assert verdict["message"]
@@ -143,8 +182,25 @@ def test_a_draw_that_no_digest_has_yet_is_pending(tmp_path):
     tell(operator)
     fresh = operator.draw(operator.pools[3], seed=b"p" * 16)
     (tmp_path / "receipt.json").write_bytes(operator.receipt(fresh))
-    status, verdict, _ = verify(tmp_path / "receipt.json", operator.directory, operator.vkey)
+    status, verdict, _ = verify(tmp_path / "receipt.json", operator.directory, operator.vkey, now_us=operator.now_us)
     assert (status, verdict["standing"]) == (0, "pending")
+    # By the clock of today the promise was broken long ago, whatever the log's own clock says.
+    status, verdict, _ = verify(tmp_path / "receipt.json", operator.directory, operator.vkey)
+    assert (status, verdict["reason"]) == (1, "merge-delay")
+
+
+@pytest.mark.parametrize(("kind", "who", "reason", "shape"), FORGED)
+def test_each_receipt_of_a_cheat_is_refused(kind, who, reason, shape, tmp_path):
+    operator = kind(tmp_path / "public", **shape)
+    getattr(operator, "live", lambda: tell(operator))()
+    operator.publish()
+    (tmp_path / "receipt.json").write_bytes(operator.receipt(getattr(operator, who)))
+    status, verdict, _ = verify(tmp_path / "receipt.json", operator.directory, operator.vkey, now_us=operator.now_us)
+    if reason == "beacon-signature":
+        # node has no pairing; this is what it says that it did not check.
+        assert (status, verdict["not_checked"]) == (0, ["the BLS signature of the beacon round"])
+    else:
+        assert (status, verdict["reason"]) == (1, NAMES.get(kind.__name__, NAMES.get(reason, reason))), verdict
 
 
 def test_wrong_usage_is_no_verdict():

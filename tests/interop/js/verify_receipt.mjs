@@ -1,17 +1,18 @@
 #!/usr/bin/env node
 // Verifies a Sealdraw receipt; written from docs/PROTOCOL.md and docs/games.md alone, with nothing but node.
 //
-//   node verify_receipt.mjs RECEIPT --log DIR --key VKEY
+//   node verify_receipt.mjs RECEIPT --log DIR --key VKEY [--now MICROSECONDS]
 //
-// RECEIPT is a receipt file, DIR the public directory, VKEY the log's verifier key or a file that holds it. Prints one
-// line of JSON. Exit status: 0 verified (or pending), 1 refused, 2 usage.
+// RECEIPT is a receipt file, DIR the public directory, VKEY the log's verifier key or a file that holds it; the time is
+// the clock's unless it is given. Prints one line of JSON. Exit status: 0 verified (or pending), 1 refused, 2 usage.
 //
 // Left out, and said in "not_checked": the BLS signature of the beacon round (node has no pairing), and cosignatures
 // of witnesses, for which a verifier needs a policy of its own.
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { ascii, exactKeys, hex, label, lp, parseCanonical, sha256, u32, u64 } from "./bytes.mjs";
-import { ed25519Verifies, openCheckpoint, parseVkey, readLog, tilePath } from "./log.mjs";
+import { findDigests } from "./digest.mjs";
+import { ed25519Verifies, openCheckpoint, parseVkey, readLog } from "./log.mjs";
 import { leafHash, root, rootFromInclusion, rootFromRange } from "./merkle.mjs";
 import { deriveOutcome, drawKey, writeOutcome } from "./outcome.mjs";
 import { Refusal, require } from "./refusal.mjs";
@@ -20,6 +21,11 @@ import { MODELS, payout } from "./settlement.mjs";
 const FILE_LIMIT = 64 * 1024 * 1024;
 const MICROSECONDS = 1_000_000n;
 const DAY = 86_400n * MICROSECONDS;
+// How far the operator's clocks may lie apart.
+const TOLERANCE = 5n * MICROSECONDS;
+// Chains that are not the operator's own, by their hash: the League of Entropy's quicknet.
+const KNOWN_CHAINS = ["52db9ba70e0cc0f6eaf7803dd07447a1f5477735fd3f661792ba94600c84e971"];
+const BOUNDS = { merge_delay_s: 86400, heartbeat_s: 3600, close_delay_s: 604800, beacon_margin_s: 86400 };
 const NAME = "[a-z0-9][a-z0-9-]{0,31}";
 const POOL_ID = new RegExp(`^(${NAME})/(${NAME})/([1-9][0-9]*)/(${NAME})/(real|free)/(0|[1-9][0-9]*)/([1-9][0-9]*)$`);
 
@@ -57,7 +63,8 @@ function parsePoolId(text) {
   const match = POOL_ID.exec(text);
   if (!match) throw new TypeError(`not a pool id: ${text}`);
   const [, environment, game, version, program, playClass] = match;
-  return { environment, game, version: Number(version), program, playClass };
+  const stream = `${game}/${version}/${program}/${playClass}`;
+  return { environment, game, version: Number(version), program, playClass, stream, lane: BigInt(match[6]) };
 }
 
 function parseRecord(text) {
@@ -89,6 +96,60 @@ function parseRecord(text) {
   return { kind: record.kind, binding, bindingHash, secrets, count, seed, digest: leafHash(bytes) };
 }
 
+// Receipt keys are the vault's: the log's key says so for each, and their epochs are dense.
+function checkKeys(log, vkey) {
+  const seen = new Set();
+  for (const entry of log.entries) {
+    if (entry.type !== "key.receipt") continue;
+    const publicKey = hex(entry.public_key, 32);
+    require(entry.epoch === seen.size + 1, 1, "receipt-key-epoch", "the epochs of receipt keys are not dense");
+    require(!seen.has(entry.key_id), 1, "receipt-key-twice", "a receipt key stands twice");
+    require(sha256(publicKey).toString("hex").startsWith(hex(entry.key_id, 8).toString("hex")), 1, "receipt-key", "the id is not the key's");
+    const message = Buffer.concat([
+      label("sealdraw/v1/receipt-key"), lp(ascii(entry.origin)), publicKey, u64(entry.epoch),
+    ]);
+    const signed = ed25519Verifies(vkey.publicKey, message, hex(entry.signature, 64));
+    require(signed, 1, "receipt-key-signature", "the log's key did not sign a receipt key");
+    seen.add(entry.key_id);
+  }
+}
+
+// Every chain that the log announces has the hash of its facts, and is the operator's own, as it says, or well known.
+function checkChains(log) {
+  for (const chain of log.entries) {
+    if (chain.type !== "beacon.chain") continue;
+    const id = chain.beacon_id === "default" ? Buffer.alloc(0) : ascii(chain.beacon_id);
+    const ownHash = sha256(
+      u32(chain.period_s), u64(chain.genesis_time), hex(chain.public_key), hex(chain.group_hash), id,
+    );
+    require(ownHash.equals(hex(chain.chain, 32)), 2, "beacon", "the chain's hash is not that of its parameters");
+    const ownId = chain.beacon_id === "sealdraw-development";
+    require(chain.development === ownId, 2, "beacon", "the chain is not marked as what its id says");
+    require(ownId || KNOWN_CHAINS.includes(chain.chain), 2, "beacon-unknown", "nobody knows this chain");
+  }
+}
+
+// What the digests before an entry had said: the time, and the newest round of a chain.
+function logTime(log, index, chainHash) {
+  let newest = 0n;
+  let round = 0;
+  for (const entry of log.entries.slice(0, index)) {
+    if (entry.type !== "digest") continue;
+    newest = BigInt(entry.time_us);
+    if (entry.beacon !== undefined && entry.beacon.chain === chainHash) round = Math.max(round, natural(entry.beacon.round, 1));
+  }
+  return { newest, round };
+}
+
+function checkDigestTimes(log) {
+  let before = 0n;
+  for (const entry of log.entries) {
+    if (entry.type !== "digest") continue;
+    require(BigInt(natural(entry.time_us)) >= before, 1, "digest-time", "the time of digests runs backwards");
+    before = BigInt(entry.time_us);
+  }
+}
+
 // Step 1.
 function parse(receiptBytes, directory, vkey) {
   require(receiptBytes.length <= FILE_LIMIT, 1, "malformed", "the receipt is too large");
@@ -103,6 +164,12 @@ function parse(receiptBytes, directory, vkey) {
   const config = log.entries[0];
   require(config?.type === "log.config", 1, "config-missing", "the log does not begin with log.config");
   require(config.log_key === vkey.text, 1, "config-key", "the log names another key");
+  for (const [name, most] of Object.entries(BOUNDS)) {
+    require(natural(config[name], 1) <= most, 1, "config-bounds", `${name} is above ${most}`);
+  }
+  checkDigestTimes(log);
+  checkKeys(log, vkey);
+  checkChains(log);
   return { receipt, drawn, log, config };
 }
 
@@ -117,6 +184,11 @@ function checkPool({ receipt, drawn, log, config }, vkey) {
   require(first("pool.commit") === receipt.commit_index, 2, "commit", "the pool has an earlier pool.commit");
   require(first("pool.activate") === receipt.activate_index, 2, "activate", "the pool was activated before");
   require(parsePoolId(pool).environment === config.environment, 2, "commit", "a pool of another environment");
+  for (const index of [receipt.commit_index, receipt.activate_index]) {
+    const { newest } = logTime(log, index);
+    const time = BigInt(natural(log.entries[index].time_us));
+    require(time >= newest - TOLERANCE, 2, "entry-time", "an entry is dated before the digests in front of it");
+  }
   require(commit.kind === "independent", 2, "kind", `pools of kind ${commit.kind} are not implemented`);
   const commitHash = log.leaves[receipt.commit_index];
   require(activate.commit_index === receipt.commit_index, 2, "activate", "the activation names another commit");
@@ -141,17 +213,14 @@ function checkBeacon(receipt, commit, activate, log, config) {
     .slice(0, receipt.commit_index)
     .find((entry) => entry.type === "beacon.chain" && entry.chain === chainHash);
   require(chain !== undefined, 2, "beacon", "the chain is not in the log before the commit");
-  const id = chain.beacon_id === "default" ? Buffer.alloc(0) : ascii(chain.beacon_id);
-  const ownHash = sha256(
-    u32(chain.period_s), u64(chain.genesis_time), hex(chain.public_key), hex(chain.group_hash), id,
-  );
-  require(ownHash.equals(hex(chainHash, 32)), 2, "beacon", "the chain's hash is not that of its parameters");
   require(chain.scheme === "bls-unchained-g1-rfc9380", 2, "beacon", `unknown scheme ${chain.scheme}`);
-  const ownId = chain.beacon_id === "sealdraw-development";
-  require(chain.development === ownId, 2, "beacon", "the chain is not marked as what its id says");
   const existsAt = (BigInt(chain.genesis_time) + (BigInt(natural(round, 1)) - 1n) * BigInt(chain.period_s)) * MICROSECONDS;
   const margin = BigInt(config.beacon_margin_s) * MICROSECONDS;
-  require(existsAt >= BigInt(commit.time_us) + margin, 2, "beacon", "the round was not in the future of the commit");
+  const before = logTime(log, receipt.commit_index, chainHash);
+  const written = BigInt(commit.time_us) > before.newest ? BigInt(commit.time_us) : before.newest;
+  require(existsAt >= written + margin, 2, "beacon", "the round was not in the future of the commit");
+  require(round > before.round, 2, "beacon-round-known", "a digest before the commit states that the round was out");
+  require(activate.time_us <= commit.deadline_us, 2, "activation-late", "activated behind the deadline");
   require(BigInt(commit.deadline_us) >= BigInt(commit.time_us) + DAY, 2, "beacon", "the deadline is too near");
   const beaconValue = hex(activate.beacon_value, 32);
   require(sha256(hex(activate.beacon_signature, 48)).equals(beaconValue), 2, "beacon", "B is not the signature's hash");
@@ -207,18 +276,26 @@ function checkOutcome({ receipt, drawn }, { commitHash, beaconValue }, program) 
   return [];
 }
 
-// Step 6.
+function checkTerm(ticket) {
+  require(ticket.binding.expires > ticket.binding.bind_time, 6, "ticket-stillborn", "the ticket was never good");
+}
+
+// Step 6. Returns the ticket that was drawn on.
 function checkTicket({ receipt, drawn }) {
   const { binding } = drawn;
+  if (drawn.kind === "ticket") checkTerm(drawn);
   require((binding.ticket === undefined) === (receipt.ticket === undefined), 6, "ticket", "a ticket record without use");
-  if (binding.ticket === undefined) return;
+  if (binding.ticket === undefined) return undefined;
   const ticket = parseRecord(receipt.ticket);
   require(ticket.kind === "ticket", 6, "ticket", "the ticket is not a ticket");
   require(ticket.bindingHash.equals(hex(binding.ticket, 32)), 6, "ticket", "another ticket than the draw names");
   for (const field of ["pool", "slot", "caller", "program", "session", "session_seq"]) {
     require(ticket.binding[field] === binding[field], 6, "ticket", `draw and ticket differ in ${field}`);
   }
+  require(binding.client_seed !== undefined, 6, "seed", "a draw on a ticket has a client seed");
   require(sha256(drawn.seed).equals(hex(ticket.binding.client_seed_hash, 32)), 6, "seed", "the seed is not the ticket's");
+  checkTerm(ticket);
+  return ticket;
 }
 
 // Step 7.
@@ -230,7 +307,6 @@ function checkOpening({ receipt, drawn, log }) {
   const key = log.entries.find((entry) => entry.type === "key.receipt" && entry.key_id === opening.key_id);
   require(key !== undefined, 7, "receipt-key", "no such receipt key in the log");
   const publicKey = hex(key.public_key, 32);
-  require(sha256(publicKey).toString("hex").startsWith(key.key_id), 7, "receipt-key", "the key's id is not its own");
   const message = Buffer.concat([label("sealdraw/v1/opening"), lp(ascii(receipt.origin)), groupRoot]);
   require(ed25519Verifies(publicKey, message, hex(opening.signature, 64)), 7, "signature", "the opening is not signed");
 }
@@ -252,75 +328,95 @@ function checkProtection({ receipt, drawn }, { commit, seen, development }) {
   return stated.content === "beacon-witnessed" ? ["the cosignatures of witnesses"] : [];
 }
 
-// The end of the merge delay; what fell due in an outage that the log admits is due that long after it (section 9).
-function dueTime(bindTime, log, config) {
-  const mergeDelay = BigInt(config.merge_delay_s) * MICROSECONDS;
-  let due = BigInt(bindTime) + mergeDelay;
-  let before;
+// Section 7: the lane follows from the session under the number of lanes in force at the digest, or for a merge delay
+// under the number before. The draw on a ticket goes where the ticket went.
+function checkLane({ drawn, log, config }, digestIndex) {
+  const { binding } = drawn;
+  if (binding.ticket !== undefined) return;
+  const { stream, lane } = parsePoolId(binding.pool);
+  const delay = BigInt(config.merge_delay_s) * MICROSECONDS;
+  let state = { current: 1, before: 1, until: 0n };
+  let fresh = false;
   let admitted = false;
-  for (const entry of log.entries) {
+  let last;
+  for (const entry of log.entries.slice(0, digestIndex + 1)) {
     admitted ||= entry.type === "incident" && entry.kind === "outage";
+    if (entry.type === "stream.lanes" && entry.stream === stream) {
+      state = { current: natural(entry.lanes, 1), before: state.current, until: BigInt(entry.time_us) + delay };
+      fresh = true;
+    }
     if (entry.type !== "digest") continue;
     const end = BigInt(entry.time_us);
-    if (admitted && before !== undefined && before <= due && due <= end) due = end + mergeDelay;
-    before = end;
+    // A change before this digest was not made after it, whatever time it states.
+    if (fresh && state.until > end + delay) state.until = end + delay;
+    if (admitted && last !== undefined && last <= state.until && state.until <= end) state.until = end + delay;
+    last = end;
+    fresh = false;
     admitted = false;
   }
-  return due;
+  const counts = last <= state.until ? [state.current, state.before] : [state.current];
+  const caller = lp(ascii(binding.caller));
+  const fits = binding.session === undefined
+    // Without a session the lane follows from the request id, which only the caller knows.
+    ? counts.some((count) => lane < BigInt(count))
+    : counts.some((count) => sha256(caller, lp(ascii(binding.session))).readBigUInt64BE(0) % BigInt(count) === lane);
+  require(fits, 9, "lane-choice", "the record does not belong to this lane");
 }
 
 // Step 9. Returns the standing: included or pending.
-function checkDigest({ receipt, drawn, log, config }, directory) {
-  const due = dueTime(drawn.binding.bind_time, log, config);
-  const found = [];
-  for (const entry of log.entries.slice(receipt.activate_index + 1)) {
-    if (entry.type !== "digest" || !entry.ranges.some((range) => range.pool === drawn.binding.pool)) continue;
-    const bytes = readFileSync(join(directory, "digests", `${tilePath(natural(entry.seq))}.bin`));
-    const digests = [];
-    for (let at = 0; at < bytes.length; at += 32) digests.push(bytes.subarray(at, at + 32));
-    require(root(digests).equals(hex(entry.root, 32)), 9, "digest-file", "the digest's file is not that of its root");
-    if (digests.some((digest) => digest.equals(drawn.digest))) found.push(entry);
+function checkDigest(context, directory, ticket, now) {
+  const { receipt, drawn, log, config } = context;
+  const [own, held] = findDigests([drawn, ticket], receipt.activate_index, log, config, directory);
+  if (own.index !== undefined && held !== undefined) {
+    const first = held.index !== undefined && held.index <= own.index;
+    require(first, 9, "ticket-late", "no digest up to the draw's has the ticket");
   }
-  require(found.length <= 1, 9, "digest", "the record stands in several digests");
-  if (found.length === 1) {
-    require(BigInt(found[0].time_us) <= due, 9, "merge-delay", "the digest came later than promised");
-    return "included";
+  for (const { record, index, due, taken } of [own, held].filter((item) => item !== undefined)) {
+    require(taken === undefined, 9, "slot-taken", `digest ${taken} gave the slot to somebody else`);
+    if (index !== undefined) continue;
+    const newest = log.entries.findLast((entry) => entry.type === "digest");
+    const late = newest !== undefined && BigInt(newest.time_us) > due;
+    require(!late, 9, "merge-delay", `the ${record.kind} is in no digest`);
+    const ahead = BigInt(record.binding.bind_time) > now + 60n * TOLERANCE;
+    require(!ahead, 9, "bind-time-ahead", "bound in the future: a promise that never falls due");
+    require(now <= due, 9, "merge-delay", `the ${record.kind} was due by the verifier's own clock`);
   }
-  const newest = log.entries.findLast((entry) => entry.type === "digest");
-  require(newest === undefined || BigInt(newest.time_us) <= due, 9, "merge-delay", "the record is in no digest");
-  return "pending";
+  if (own.index === undefined) return "pending";
+  checkLane(context, own.index);
+  return "included";
 }
 
-export function verifyReceipt(receiptBytes, directory, vkeyText) {
+export function verifyReceipt(receiptBytes, directory, vkeyText, now) {
   const vkey = inStep(1, () => parseVkey(vkeyText));
   const context = inStep(1, () => parse(receiptBytes, directory, vkey));
   const pool = inStep(2, () => checkPool(context, vkey));
   inStep(3, () => checkSlots(context, pool, directory));
   const program = inStep(4, () => checkGame(context, pool, directory));
   const unchecked = inStep(5, () => checkOutcome(context, pool, program));
-  inStep(6, () => checkTicket(context));
+  const ticket = inStep(6, () => checkTicket(context));
   inStep(7, () => checkOpening(context));
   unchecked.push(...inStep(8, () => checkProtection(context, pool)));
-  const standing = inStep(9, () => checkDigest(context, directory));
+  const standing = inStep(9, () => checkDigest(context, directory, ticket, now));
   if (pool.commit.beacon !== undefined) unchecked.push("the BLS signature of the beacon round");
   const { protection } = context.receipt;
   return { verified: true, standing, protection, beacon_chain: pool.chainHash, not_checked: unchecked };
 }
 
 function main(argv) {
-  const options = { "--log": undefined, "--key": undefined };
+  const options = { "--log": undefined, "--key": undefined, "--now": String(Date.now() * 1000) };
   const files = [];
   for (let i = 0; i < argv.length; i += 1) {
     if (Object.hasOwn(options, argv[i])) options[argv[i]] = argv[(i += 1)];
     else files.push(argv[i]);
   }
-  if (files.length !== 1 || options["--log"] === undefined || options["--key"] === undefined) {
-    process.stderr.write("usage: verify_receipt.mjs RECEIPT --log DIR --key VKEY\n");
+  const given = options["--log"] !== undefined && options["--key"] !== undefined && /^[0-9]+$/.test(options["--now"]);
+  if (files.length !== 1 || !given) {
+    process.stderr.write("usage: verify_receipt.mjs RECEIPT --log DIR --key VKEY [--now MICROSECONDS]\n");
     return 2;
   }
   const vkey = existsSync(options["--key"]) ? readFileSync(options["--key"], "utf8") : options["--key"];
   try {
-    const verdict = verifyReceipt(readFileSync(files[0]), options["--log"], vkey);
+    const verdict = verifyReceipt(readFileSync(files[0]), options["--log"], vkey, BigInt(options["--now"]));
     process.stdout.write(`${JSON.stringify(verdict)}\n`);
     for (const left of verdict.not_checked) process.stderr.write(`NOT CHECKED: ${left}\n`);
     return 0;
