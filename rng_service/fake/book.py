@@ -12,7 +12,7 @@ from rng_service.fake.catalog import FakeCatalog, FakePool
 from rng_service.fake.outcomes import ForcedOutcomes
 from rng_service.front.opening import OpenedRecord
 from rng_service.front.requests import Play
-from rng_service.ledger.bind import BindTask, BoundRecord
+from rng_service.ledger.tasks import BindTask, BoundRecord
 from rng_service.records.binding import DrawBinding, SettleBinding, TicketBinding
 from rng_service.records.record import binding_hash, draw_record, record_digest, settle_record, ticket_record
 from rng_service.request_id import request_id_time_us

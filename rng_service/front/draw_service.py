@@ -16,7 +16,6 @@ from rng_service.front.engine import DrawEngine
 from rng_service.front.opening import OpenedRecord
 from rng_service.front.requests import Play, Streams
 from rng_service.front.settlement import settlement_task
-from rng_service.ledger.bind import BindTask
 from rng_service.ledger.engine import reading, writing
 from rng_service.ledger.reading import (
     FENCE,
@@ -26,6 +25,7 @@ from rng_service.ledger.reading import (
     pool_of_request,
     pool_of_ticket,
 )
+from rng_service.ledger.tasks import BindTask
 from rng_service.names import parse_pool_id
 from rng_service.records.binding import SettleBinding
 from rng_service.request_id import parse_request_id

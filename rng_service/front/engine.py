@@ -23,11 +23,12 @@ from sqlalchemy.exc import SQLAlchemyError
 from rng_service.errors import DeadlineExceeded, InDoubtError, LedgerError, SealdrawError, Unavailable
 from rng_service.front.catalog import Catalog
 from rng_service.front.opening import OpenedRecord, VaultOpener, open_records, stored_records
-from rng_service.ledger.bind import BindRules, BindTask, BoundGroup, GuardLost, bind_group, latest_bind_time_us
+from rng_service.ledger.bind import GuardLost, bind_group, latest_bind_time_us
 from rng_service.ledger.engine import reading, writing
 from rng_service.ledger.models import MAX_REQUESTS_PER_GROUP
 from rng_service.ledger.reading import read_group
 from rng_service.ledger.statements import execute
+from rng_service.ledger.tasks import BindRules, BindTask, BoundGroup
 from rng_service.records.binding import DrawBinding
 from rng_service.vault.errors import VaultError
 

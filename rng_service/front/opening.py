@@ -12,8 +12,8 @@ from sealdraw.vault.v1 import vault_pb2
 
 from anchor.merkle import inclusion_path, levels_of
 from rng_service.errors import LedgerError
-from rng_service.ledger.bind import BoundRecord
 from rng_service.ledger.reading import StoredGroup
+from rng_service.ledger.tasks import BoundRecord
 from rng_service.records.record import draw_record, record_digest, settle_record, ticket_record, void_record
 
 KINDS = {

@@ -29,8 +29,8 @@ from rng_service.front.engine import STEPS, DrawEngine, KeyIdCache
 from rng_service.front.fast_path import install
 from rng_service.front.operator_service import OperatorService
 from rng_service.front.server import MAX_DEFINITION_BYTES, FrontServer, Gate, grouped, streaming, unary
-from rng_service.ledger.bind import BindRules
 from rng_service.ledger.engine import open_engine
+from rng_service.ledger.tasks import BindRules
 from rng_service.sequencer.faults import OnStep, fault_point, no_step
 from rng_service.sequencer.inspection import inspect_openings, refusal
 from rng_service.vault.client import VaultClient

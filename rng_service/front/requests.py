@@ -16,7 +16,7 @@ from rng_service.errors import InvalidArgument
 from rng_service.front.catalog import Stream
 from rng_service.front.checks import Checks
 from rng_service.games import Bet
-from rng_service.ledger.bind import BindTask
+from rng_service.ledger.tasks import BindTask
 from rng_service.names import lane_of, request_hash
 from rng_service.records.binding import DrawBinding, TicketBinding
 from rng_service.records.payload import payload_hash

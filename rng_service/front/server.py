@@ -20,7 +20,7 @@ from rng_service.front.fast_path import FastMethod, FastMethods, UnaryCall
 from rng_service.front.opening import OpenedRecord
 from rng_service.front.requests import Play
 from rng_service.front.status import abort
-from rng_service.ledger.bind import BindTask
+from rng_service.ledger.tasks import BindTask
 
 MAX_REQUEST_BYTES: Final = 64 * 1024
 MAX_DEFINITION_BYTES: Final = 5 * 1024 * 1024

@@ -11,7 +11,7 @@ from rng_service.front.catalog import Catalog
 from rng_service.front.checks import Checks
 from rng_service.front.opening import OpenedRecord
 from rng_service.front.requests import MAX_BET_BYTES
-from rng_service.ledger.bind import BindTask
+from rng_service.ledger.tasks import BindTask
 from rng_service.names import request_hash
 from rng_service.records.binding import SettleBinding
 from rng_service.records.payload import payload_hash

@@ -13,10 +13,10 @@ from sqlalchemy import Connection, Engine, func, select
 from anchor import canonical
 from rng_service.errors import ConfigError, LedgerError
 from rng_service.games import parse_game
-from rng_service.ledger.bind import BoundRecord
 from rng_service.ledger.engine import reading
 from rng_service.ledger.models import DigestRow, GameRow, GroupRow, PoolRow, StreamRow
 from rng_service.ledger.reading import StoredGroup, read_group
+from rng_service.ledger.tasks import BoundRecord
 from rng_service.log_entries import Digest, PoolCommit, parse_entry
 from rng_service.records.digest import DigestItem, build_digests
 from rng_service.records.export import ExportHeader, ExportLine, draw_line, write_export

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, text
 
 from rng_service.errors import LedgerError
-from rng_service.ledger.bind import BoundRecord
 from rng_service.ledger.models import MAX_RECORDS_PER_REQUEST, POSITION_BITS, TICKET_OPEN
 from rng_service.ledger.statements import execute
+from rng_service.ledger.tasks import BoundRecord
 from rng_service.vault.binding import read_binding
 
 FENCE = "fence"

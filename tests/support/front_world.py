@@ -18,10 +18,10 @@ from rng_service.front.draw_service import DrawService
 from rng_service.front.engine import DrawEngine
 from rng_service.front.opening import open_records
 from rng_service.games import parse_game
-from rng_service.ledger.bind import BindRules
 from rng_service.ledger.engine import open_engine, reading, sqlite_url, writing
 from rng_service.ledger.models import Base, GameRow, GroupRow, LogEntryRow, PoolRow, StreamRow
 from rng_service.ledger.reading import read_group
+from rng_service.ledger.tasks import BindRules
 from rng_service.log_entries import PoolActivate, PoolCommit
 from rng_service.request_id import new_request_id
 from rng_service.sequencer.requests import retire_game

@@ -6,10 +6,11 @@ import pytest
 from front_world import HOUR_US, FrontWorld
 
 from rng_service.errors import LedgerError, NotFound, Unavailable
-from rng_service.ledger.bind import BindRules, BindTask, GuardLost, bind_group, latest_bind_time_us
+from rng_service.ledger.bind import GuardLost, bind_group, latest_bind_time_us
 from rng_service.ledger.engine import reading, writing
 from rng_service.ledger.models import MAX_RECORDS_PER_REQUEST, MAX_REQUESTS_PER_GROUP
 from rng_service.ledger.reading import fence_request, find_request, read_group
+from rng_service.ledger.tasks import BindRules, BindTask
 from rng_service.records.binding import DrawBinding, TicketBinding
 from rng_service.request_id import new_request_id, parse_request_id
 
