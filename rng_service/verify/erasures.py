@@ -34,6 +34,7 @@ class Erasures:
         self._closed: dict[str, _Closed] = {}
         self._fresh: list[_Closed] = []
         self._unsigned: list[tuple[int, PoolErase]] = []
+        self.erased = 0
 
     def close(self, entry: PoolClose, slot_root: bytes) -> None:
         """Expect the erasure of a pool that was closed."""
@@ -58,6 +59,7 @@ class Erasures:
         else:
             # A receipt key may be announced anywhere in the log, so its signatures wait until the end.
             self._unsigned.append((index, entry))
+        self.erased += 1
 
     def digest(self, time_us: int) -> None:
         """Take the time of a digest, and hold the operator to what was due by then; raises ``erase-missing``."""

@@ -64,6 +64,7 @@ def run_audit(
         records=dict(audit.digests.records),
         pools_open=len(audit.pools.open_pools()),
         pools_closed=audit.pools.closed,
+        pools_erased=audit.pools.erasures.erased,
         pools_voided=audit.pools.voided,
         newest_digest_us=audit.digests.newest_us,
         extends_size=None if old is None else old.size,

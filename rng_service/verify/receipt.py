@@ -297,26 +297,27 @@ class _Check:
                 continue
             entry, _ = self._entry(index, "entry-malformed", Digest)
             with located(entry=index):
-                if search.take(entry, self._source):
-                    self._check_lane(lanes)
+                for record in search.take(entry, self._source):
+                    _check_lane(record, lanes)
         newest_us = None if log.newest_digest is None else log.clock.newest_us
         found = search.finish(newest_us, self._now_us)
         self._skipped.extend(search.skipped)
         return found
 
-    def _check_lane(self, counts: tuple[int, ...]) -> None:
-        """Check that the record's digest found it in a lane that the operator could not choose."""
-        binding, lane = self._record.binding, parse_pool_id(self._record.pool).lane
-        if "ticket" in binding:
-            # The ticket chose the lane, maybe under another number of lanes.
-            return
-        if "session" in binding:
-            fits = lane in {lane_of(binding["caller"], binding["session"], count) for count in counts}
-        else:
-            # Without a session the lane follows from the request id, which only the caller knows.
-            fits = lane < max(counts)
-        require(
-            fits,
-            "lane-choice",
-            f"the record does not belong to lane {lane} of {' or '.join(map(str, sorted(counts)))} lanes",
-        )
+
+def _check_lane(record: OpenedRecord, counts: tuple[int, ...]) -> None:
+    """Check that the record's digest found it in a lane that the operator could not choose."""
+    binding, lane = record.binding, parse_pool_id(record.pool).lane
+    if "ticket" in binding:
+        # The ticket chose the lane, maybe under another number of lanes.
+        return
+    if "session" in binding:
+        fits = lane in {lane_of(binding["caller"], binding["session"], count) for count in counts}
+    else:
+        # Without a session the lane follows from the request id, which only the caller knows.
+        fits = lane < max(counts)
+    require(
+        fits,
+        "lane-choice",
+        f"the {record.kind} does not belong to lane {lane} of {' or '.join(map(str, sorted(counts)))} lanes",
+    )

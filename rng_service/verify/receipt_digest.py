@@ -46,21 +46,23 @@ class DigestSearch:
         self._ticket = None if ticket is None else self._sought(ticket)
         self.skipped: list[str] = []
 
-    def take(self, entry: Digest, source: Source) -> bool:
-        """Look into the next digest with a range of the pool, and say whether it has the record.
+    def take(self, entry: Digest, source: Source) -> list[OpenedRecord]:
+        """Look into the next digest with a range of the pool, and return which of the records it has.
 
         Raises VerificationError ``digest-…``, ``merge-delay``, ``bind-time-ahead``, Fault for a bad file.
         """
         check_digest_form(entry)
         file = read_digest_file(source, entry)
         places = {file[at : at + 32]: at // 32 for at in range(0, len(file), 32)}
+        held = []
         for found in filter(None, (self._own, self._ticket)):
             place = places.get(found.record.digest)
             if place is not None:
                 self._place(found, entry, place)
+                held.append(found.record)
             elif found.taken_by is None and _gives_away(entry, found):
                 found.taken_by = entry.seq
-        return self._own.record.digest in places
+        return held
 
     def finish(self, newest_us: int | None, now_us: int | None) -> Found:
         """Say what became of the record once all digests were seen.

@@ -31,6 +31,7 @@ class LogReport:
     records: dict[str, int]
     pools_open: int
     pools_closed: int
+    pools_erased: int
     pools_voided: int
     newest_digest_us: int | None
     extends_size: int | None
@@ -53,7 +54,7 @@ class LogReport:
             f"log {self.origin}: {self.size} entries verified, root {self.root}",
             "entries: " + _counts(self.entries),
             "records: " + _counts(self.records),
-            f"pools: {self.pools_open} open, {self.pools_closed} closed, {self.pools_voided} void",
+            f"pools: {self.pools_open} open, {self.pools_closed} closed, {self.pools_erased} erased, {self.pools_voided} void",
         ]
         if self.newest_digest_us is not None:
             lines.append(f"newest digest: {self.newest_digest_us} microseconds UTC by the operator's clock")

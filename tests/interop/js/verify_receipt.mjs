@@ -330,8 +330,7 @@ function checkProtection({ receipt, drawn }, { commit, seen, development }) {
 
 // Section 7: the lane follows from the session under the number of lanes in force at the digest, or for a merge delay
 // under the number before. The draw on a ticket goes where the ticket went.
-function checkLane({ drawn, log, config }, digestIndex) {
-  const { binding } = drawn;
+function checkLane({ binding }, { log, config }, digestIndex) {
   if (binding.ticket !== undefined) return;
   const { stream, lane } = parsePoolId(binding.pool);
   const delay = BigInt(config.merge_delay_s) * MICROSECONDS;
@@ -381,9 +380,8 @@ function checkDigest(context, directory, ticket, now) {
     require(!ahead, 9, "bind-time-ahead", "bound in the future: a promise that never falls due");
     require(now <= due, 9, "merge-delay", `the ${record.kind} was due by the verifier's own clock`);
   }
-  if (own.index === undefined) return "pending";
-  checkLane(context, own.index);
-  return "included";
+  for (const item of [own, held]) if (item?.index !== undefined) checkLane(item.record, context, item.index);
+  return own.index === undefined ? "pending" : "included";
 }
 
 export function verifyReceipt(receiptBytes, directory, vkeyText, now) {

@@ -480,6 +480,16 @@ class TicketsInLanesThatWereGivenUp(ManyLanes):
         self.reserve(opened[3], SEED)
 
 
+@forgery("log", "lane-choice")
+@forgery("plain", "lane-choice")
+class DrawsOnTicketsInLanesThatWereGivenUp(ManyLanes):
+    def draws(self, opened):
+        ticket = self.reserve(opened[3], SEED)
+        self.digest()
+        self.tick(1)
+        self.plain = self.draw(opened[3], seed=SEED, ticket=ticket)
+
+
 @forgery("export", "lane-choice")
 @forgery("plain", "lane-choice")
 class SessionInTheLaneOfAFormerNumber(ManyLanes):
