@@ -54,7 +54,8 @@ class LogReport:
             f"log {self.origin}: {self.size} entries verified, root {self.root}",
             "entries: " + _counts(self.entries),
             "records: " + _counts(self.records),
-            f"pools: {self.pools_open} open, {self.pools_closed} closed, {self.pools_erased} erased, {self.pools_voided} void",
+            f"pools: {self.pools_open} open, {self.pools_closed} closed, {self.pools_voided} void",
+            f"keys of closed pools that the vault says are destroyed: {self.pools_erased}",
         ]
         if self.newest_digest_us is not None:
             lines.append(f"newest digest: {self.newest_digest_us} microseconds UTC by the operator's clock")
