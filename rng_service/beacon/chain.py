@@ -56,9 +56,7 @@ class ChainInfo:
 
     def __post_init__(self) -> None:
         if self.scheme not in SCHEMES:
-            raise MalformedError(
-                f"beacon scheme {self.scheme[:64]!r} is unknown; known are {sorted(SCHEMES)}"
-            )
+            raise MalformedError(f"beacon scheme {self.scheme[:64]!r} is unknown; known are {sorted(SCHEMES)}")
         if len(self.public_key) != self.bundle.public_key_length:
             raise MalformedError(
                 f"a public key of {self.scheme} has {self.bundle.public_key_length} bytes, "
@@ -71,9 +69,7 @@ class ChainInfo:
         if not 0 <= self.genesis_time < 2**40:
             raise MalformedError(f"a beacon's genesis is a Unix time in seconds, not {self.genesis_time}")
         if not _NAME.match(self.beacon_id) or not _NAME.match(self.name):
-            raise MalformedError(
-                "a beacon's name and id are 1 to 32 of a-z, 0-9 and -, and do not begin with -"
-            )
+            raise MalformedError("a beacon's name and id are 1 to 32 of a-z, 0-9 and -, and do not begin with -")
 
     @property
     def bundle(self) -> Scheme:
@@ -145,9 +141,7 @@ def require_pool_chain(chain: ChainInfo) -> None:
         )
 
 
-def verify_round(
-    chain: ChainInfo, round_number: int, signature: bytes, *, previous_signature: bytes = b""
-) -> None:
+def verify_round(chain: ChainInfo, round_number: int, signature: bytes, *, previous_signature: bytes = b"") -> None:
     """Check that ``signature`` (compressed) is the one signature of ``round_number`` on ``chain``.
 
     ``previous_signature`` is that of the round before (for round 1 the group hash), given for a chained
@@ -162,9 +156,7 @@ def verify_round(
     try:
         chain.bundle.verify(chain.public_key, message, signature)
     except VerificationError as error:
-        raise VerificationError(
-            error.reason, f"round {round_number} of {chain.name}: {error.message}"
-        ) from None
+        raise VerificationError(error.reason, f"round {round_number} of {chain.name}: {error.message}") from None
 
 
 def beacon_value(signature: bytes) -> bytes:

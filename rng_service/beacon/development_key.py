@@ -60,9 +60,7 @@ class DevelopmentKey:
         raise TypeError("a signing key is not pickled")
 
 
-def load_or_create(
-    directory: Path, *, random_bytes: Callable[[int], bytes] = secrets.token_bytes
-) -> DevelopmentKey:
+def load_or_create(directory: Path, *, random_bytes: Callable[[int], bytes] = secrets.token_bytes) -> DevelopmentKey:
     """Return the key in ``directory``, made with mode 0600 when there is none, with `CHAIN_FILE` beside it.
 
     The key file is 64 lowercase hex digits, the scalar big-endian, and a line feed. Raises RefusedError when

@@ -71,9 +71,7 @@ def parse_chain_info(data: bytes, *, pinned_hash: bytes) -> ChainInfo:
     Raises MalformedError for more than 8,192 bytes or another form, VerificationError with reason
     ``beacon-chain`` when the facts do not hash to ``pinned_hash``.
     """
-    chain = chain_from_information(
-        parse_object(data, limit=MAX_INFORMATION_BYTES, what="beacon chain information")
-    )
+    chain = chain_from_information(parse_object(data, limit=MAX_INFORMATION_BYTES, what="beacon chain information"))
     if chain.chain_hash != pinned_hash:
         raise VerificationError(
             "beacon-chain",

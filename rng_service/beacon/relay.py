@@ -110,17 +110,13 @@ def parse_round(body: bytes, chain: ChainInfo, round_number: int) -> BeaconRound
     return BeaconRound(chain.chain_hash, round_number, signature)
 
 
-def fetch_info(
-    url: str, chain_hash: bytes, *, timeout_s: float = 5.0, opener: Opener | None = None
-) -> ChainInfo:
+def fetch_info(url: str, chain_hash: bytes, *, timeout_s: float = 5.0, opener: Opener | None = None) -> ChainInfo:
     """Fetch the facts of the chain ``chain_hash`` (32 bytes, pinned) from the relay at ``url``.
 
     Raises BeaconUnavailable when it does not answer with status 200, and what `parse_chain_info` raises.
     """
     try:
-        status, body = (opener or open_url)(
-            _join(url, f"/{chain_hash.hex()}/info"), timeout_s, MAX_INFORMATION_BYTES
-        )
+        status, body = (opener or open_url)(_join(url, f"/{chain_hash.hex()}/info"), timeout_s, MAX_INFORMATION_BYTES)
     except _NO_ANSWER as error:
         reason = str(error) or type(error).__name__
         raise BeaconUnavailable("no chain information", [(_shown(url), reason)]) from error

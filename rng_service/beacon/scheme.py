@@ -35,9 +35,7 @@ class _Group:
 
 _G1 = _Group(
     48,
-    bytes.fromhex(
-        "97f1d3a73197d7942695638c4fa9ac0fc3688c4f9774b905a14e3a3f171bac586c55e83ff97a1aeffb3af00adb22c6bb"
-    ),
+    bytes.fromhex("97f1d3a73197d7942695638c4fa9ac0fc3688c4f9774b905a14e3a3f171bac586c55e83ff97a1aeffb3af00adb22c6bb"),
     "BlstP1Element",
 )
 _G2 = _Group(

@@ -1,5 +1,7 @@
 """Every field of a request, wrong in turn: refused before anything is bound, and named."""
 
+from hashlib import sha256
+
 import pytest
 from front_world import FrontWorld, seed, wager
 from sealdraw.v1 import draw_pb2, types_pb2
@@ -59,6 +61,7 @@ COMMON = [
 TAGS = [("player", "p" * 129), ("brand", "ä"), ("channel", "a\nb"), ("source_address", "\x7f")]
 SEEDS = [("client_seed", bytes(15)), ("client_seed", bytes(65)), ("client_seed", b"x")]
 HASHES = [bytes(31), bytes(33)]
+NO_SEED = sha256(b"").digest()
 
 
 @pytest.mark.parametrize(("field", "value"), [*COMMON, *SEEDS])
@@ -72,7 +75,9 @@ def test_each_wrong_field_of_a_batch_is_named(world, field, value):
     assert fields_refused(world.server.batch_draw, request) == [field]
 
 
-@pytest.mark.parametrize(("field", "value"), [*COMMON, *(("client_seed_hash", value) for value in [b"", *HASHES])])
+@pytest.mark.parametrize(
+    ("field", "value"), [*COMMON, *(("client_seed_hash", value) for value in [b"", NO_SEED, *HASHES])]
+)
 def test_each_wrong_field_of_a_reservation_is_named(world, field, value):
     request = draw_pb2.ReserveRequest(**world.where(client_seed_hash=bytes(32)) | {field: value})
     assert fields_refused(world.server.reserve, request) == [field]
@@ -94,6 +99,11 @@ def test_hashes_have_32_bytes(world, value):
     assert fields_refused(draw, world.draw_request(next_client_seed_hash=value)) == ["next_client_seed_hash"]
     request = world.draw_request(ticket_hash=value, client_seed=seed())
     assert fields_refused(draw, request) == ["ticket_hash"]
+
+
+def test_the_next_ticket_is_not_made_on_no_seed_at_all(world):
+    request = world.draw_request(next_client_seed_hash=NO_SEED)
+    assert fields_refused(world.server.draw, request) == ["next_client_seed_hash"]
 
 
 def test_a_draw_on_a_ticket_needs_its_seed(world):
