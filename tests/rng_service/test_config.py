@@ -33,6 +33,13 @@ def test_paths_lie_beside_the_file_unless_they_are_absolute(tmp_path):
     assert elsewhere.public_dir == Path("/srv/log")
 
 
+def test_key_encryption_keys_lie_in_the_vault_directory_unless_it_is_said_otherwise(tmp_path):
+    assert load_config(written(tmp_path, ORIGIN), {}).kek_dir == tmp_path / "vault" / "kek"
+    for setting, place in (("kek", tmp_path / "kek"), ("/srv/kek", Path("/srv/kek"))):
+        config = load_config(written(tmp_path, ORIGIN + f'[keys]\nkek_directory = "{setting}"\n'), {})
+        assert config.kek_dir == place
+
+
 def test_the_environment_is_the_last_part_of_the_origin(tmp_path):
     config = load_config(written(tmp_path, ORIGIN), {})
     assert (config.service.environment, config.service.development) == ("test", True)
@@ -56,6 +63,11 @@ def test_the_environment_is_the_last_part_of_the_origin(tmp_path):
         ("[pools]\nsize = 0\n", ["pools.size: expected 1 to 1048576"]),
         ("[pools]\nready = 65\n", ["pools.ready: expected 1 to 64"]),
         ("[pools]\nactivation_deadline_s = 60\n", ["pools.activation_deadline_s", "86400"]),
+        ("[log]\nmerge_delay_s = 86401\n", ["log.merge_delay_s: expected 1 to 86400"]),
+        ("[log]\nheartbeat_s = 0\n", ["log.heartbeat_s: expected 1 to 3600"]),
+        ("[log]\nclose_delay_s = 604801\n", ["log.close_delay_s: expected 1 to 604800"]),
+        ("[beacon]\nmargin_s = 0\n", ["beacon.margin_s: expected 1 to 86400"]),
+        ("[pools]\nticket_lifetime_s = 0\n", ["pools.ticket_lifetime_s: at least 1"]),
         ('[beacon]\nkind = "lottery"\n', ["beacon.kind", "'lottery'", "quicknet"]),
     ],
 )

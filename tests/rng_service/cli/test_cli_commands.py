@@ -194,6 +194,7 @@ def test_the_doctor_finds_a_stopped_service_and_what_protects_it_weakly(tmp_path
     assert checks["vault"]["verdict"] == "wrong"
     assert checks["api"]["verdict"] == "wrong"
     assert checks["key files"]["verdict"] == "ok"
+    assert checks["key-encryption key apart"]["verdict"] == "note"
     assert checks["ledger"]["verdict"] == "ok"
     assert checks["beacon"]["verdict"] == "weak"
     assert checks["witnesses"]["verdict"] == "weak"

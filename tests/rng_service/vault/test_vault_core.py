@@ -550,6 +550,27 @@ def test_keys_rotate_without_changing_what_is_open(tmp_path: Path) -> None:
     assert len(list((tmp_path / "vault" / "keys").glob("receipt-*.key"))) == 2
 
 
+def test_key_encryption_keys_can_lie_apart_and_without_them_nothing_opens(tmp_path: Path) -> None:
+    directory, apart = tmp_path / "vault", tmp_path / "kek"
+    vkey = initialise_vault(directory, ORIGIN, clock_us=clock, kek_directory=apart)
+    assert initialise_vault(directory, ORIGIN, clock_us=clock, kek_directory=apart) == vkey
+    assert not (directory / "kek").exists()
+    vault = Vault(directory, ORIGIN, clock_us=clock, kek_directory=apart)
+    activated(vault)
+    secret = secret_of(vault, draw(0))
+    assert vault.rotate_kek() == 2
+    vault.close()
+    assert [path.name for path in apart.iterdir()] == ["00000002.key"]
+    vault = Vault(directory, ORIGIN, clock_us=clock, kek_directory=apart)
+    assert secret_of(vault, draw(0)) == secret
+    vault.close()
+    # A copy of the directory alone is what a snapshot of its disk would be.
+    copy = tmp_path / "copy"
+    shutil.copytree(directory, copy)
+    with pytest.raises(KeystoreError, match="key-encryption key 2, which is not in"):
+        open_vault(copy)
+
+
 def test_what_was_bound_under_a_receipt_key_is_signed_with_it_after_many_rotations(tmp_path: Path) -> None:
     vault = new_vault(tmp_path / "vault")
     activated(vault)
