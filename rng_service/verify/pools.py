@@ -6,6 +6,7 @@ and of a lane only the number of its last pool.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from hashlib import sha256
 
 from anchor.errors import VerificationError
 from anchor.merkle import root_of
@@ -36,6 +37,7 @@ from rng_service.verify.commitment import (
     check_activation_time,
     check_commit_beacon,
     read_leaves,
+    read_leaves_again,
 )
 from rng_service.verify.coverage import Coverage
 from rng_service.verify.erasures import Erasures
@@ -59,6 +61,8 @@ class PoolState:
     chain: ChainInfo | None
     program: Program
     game: GameDefinition
+    # SHA-256 of the file of slot leaves, as it was when it gave the slot root.
+    leaves_hash: bytes = b""
     activate_index: int | None = None
     activation: PoolActivate | None = None
     quarantined_from: int | None = None
@@ -154,7 +158,7 @@ class PoolBook:
             definition,
             void_due_us=entry.deadline_us + self._registry.close_delay_us,
         )
-        self.leaves(state)
+        state.leaves_hash = sha256(read_leaves(self._source, entry)).digest()
         lane.last_number = pool.number
         lane.open[pool.number] = state
         return state
@@ -325,8 +329,8 @@ class PoolBook:
         return [outcomes.line(stream) for stream, outcomes in sorted(self._bias.items())]
 
     def leaves(self, state: PoolState) -> bytes:
-        """Return the pool's slot leaves, once they are known to give its slot root."""
-        return read_leaves(self._source, state.commit)
+        """Return the pool's slot leaves, which are known to give its slot root."""
+        return read_leaves_again(self._source, state.commit, state.leaves_hash)
 
     # Parts.
 
