@@ -1,11 +1,11 @@
 """The draw engine: groups concurrent requests into commits, has each group opened, and wakes who waits.
 
-    calls ──submit──▶ [ take what is waiting ▸ bind, durably ] ▸ have the vault open it ▸ answer ──notify──▶ calls
+    calls ──submit──▶ [ take what is waiting ▸ bind, durably ▸ have the vault open it ▸ answer ] ──notify──▶ calls
 
-Two threads take turns: one group is bound at a time, and while it is opened and answered the other thread binds the
-next, so that neither waits for the other's disk. A request that comes alone is bound at once; under load, the requests
-that arrive while a group is bound form the next one, so that commits, journal writes, signatures and thread switches
-are shared by dozens of draws. When the vault hangs, both threads soon wait for it and nothing further is bound.
+One thread, one group at a time. A request that comes alone is bound at once; under load, the requests that arrive while
+a group is bound and opened form the next one, so that commits, journal writes, signatures and thread switches are shared
+by dozens of draws. Two threads that take turns were tried: groups halve, and on a busy core a draw costs more. When the
+vault hangs, nothing further is bound: that is wanted.
 """
 
 import logging
@@ -68,7 +68,7 @@ class Submission:
 
 
 class DrawEngine:
-    """Owns the threads that bind and open; `submit` may be called from any thread until `close`."""
+    """Owns the thread that binds and opens; `submit` may be called from any thread until `close`."""
 
     def __init__(
         self,
@@ -80,7 +80,6 @@ class DrawEngine:
         key_id: Callable[[], str],
         random_bytes: Callable[[int], bytes] = os.urandom,
         on_step: Callable[[str], None] = _no_step,
-        threads: int = 1,
     ) -> None:
         self._on_step = on_step
         self._engine = engine
@@ -91,16 +90,11 @@ class DrawEngine:
         self._random_bytes = random_bytes
         self._waiting: SimpleQueue[Submission | None] = SimpleQueue()
         self._last_group = 0
-        # Held while a group is taken and bound: cursors and the newest bind time belong to its holder.
-        self._binding = threading.Lock()
         self._closing = False
         with reading(engine) as connection:
             self._latest_us = latest_bind_time_us(connection)
-        self._threads = [
-            threading.Thread(target=self._run, name=f"draw-engine-{number}", daemon=True) for number in range(threads)
-        ]
-        for thread in self._threads:
-            thread.start()
+        self._thread = threading.Thread(target=self._run, name="draw-engine", daemon=True)
+        self._thread.start()
 
     def submit(
         self,
@@ -132,17 +126,13 @@ class DrawEngine:
     def close(self) -> None:
         """Finish what was submitted, then stop; nothing may be submitted any more."""
         self._waiting.put(None)
-        for thread in self._threads:
-            thread.join()
+        self._thread.join()
 
     def _run(self) -> None:
-        while True:
-            with self._binding:
-                if self._closing:
-                    return
-                group = self._in_time(self._next_group())
-                self._last_group = len(group)
-                bound = self._guarded(group, self._bind)
+        while not self._closing:
+            group = self._in_time(self._next_group())
+            self._last_group = len(group)
+            bound = self._guarded(group, self._bind)
             if bound is not None:
                 durable, submissions = bound
                 self._guarded(submissions, partial(self._open, durable))

@@ -29,6 +29,7 @@ from rng_service.front.engine import STEPS, DrawEngine, KeyIdCache
 from rng_service.front.fast_path import install
 from rng_service.front.operator_service import OperatorService
 from rng_service.front.server import MAX_DEFINITION_BYTES, FrontServer, Gate, grouped, streaming, unary
+from rng_service.ledger.checkpointing import Checkpointer
 from rng_service.ledger.engine import open_engine
 from rng_service.ledger.tasks import BindRules
 from rng_service.sequencer.faults import OnStep, fault_point, no_step
@@ -102,6 +103,7 @@ class Front:
         except RuntimeError as error:
             # What grpc raises for an address that it cannot bind.
             raise StartRefused(f"{config.api.listen}: cannot be listened on; is another front running?") from error
+        self._checkpointer = Checkpointer(self._ledger)
         self._refresher = threading.Thread(target=self._refresh_forever, name="refresher", daemon=True)
 
     @property
@@ -112,12 +114,14 @@ class Front:
     def start(self) -> None:
         """Begin to serve."""
         self._refresher.start()
+        self._checkpointer.start()
         self._server.start()
 
     def stop(self) -> None:
         """Drain: refuse new calls, finish those in flight, then close everything."""
         self._server.drain(self._config.api.drain_s)
         self._refresher.join()
+        self._checkpointer.stop()
         self._engine.close()
         self._slow.shutdown()
         self._vault.close()

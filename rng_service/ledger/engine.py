@@ -1,6 +1,7 @@
 """Engines for the ledger: SQLite as the embedded default, PostgreSQL by URL. Durable or refused."""
 
 import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -8,11 +9,12 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
 from rng_service.errors import LedgerError
 
 BUSY_TIMEOUT_MS = 5_000
+_BUSY_STEP_S = 0.0005
 # Inserts of a commit group have a text for each number of rows: a small cache would parse them again and again.
 _SQLITE = {"check_same_thread": False, "cached_statements": 1_024}
 
@@ -48,16 +50,46 @@ def _sqlite(url: str, busy_timeout_ms: int) -> Engine:
         cursor.execute("PRAGMA foreign_keys = ON")
         cursor.execute("PRAGMA temp_store = MEMORY")
         cursor.execute("PRAGMA cache_size = -65536")
-        # Checkpoints copy pages back into the database file; larger ones are rarer and longer.
-        cursor.execute("PRAGMA wal_autocheckpoint = 4000")
+        # `ledger.checkpointing` keeps the log short; a commit does so itself only when nobody else did, at 128 MiB.
+        cursor.execute("PRAGMA wal_autocheckpoint = 32768")
         cursor.close()
 
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:
         mode = connection.get_execution_options().get("sealdraw_begin", "IMMEDIATE")
-        connection.exec_driver_sql(f"BEGIN {mode}")
+        if mode == "IMMEDIATE":
+            _begin_writing(connection, busy_timeout_ms)
+        else:
+            connection.exec_driver_sql(f"BEGIN {mode}")
 
     return engine
+
+
+def _begin_writing(connection: Connection, busy_timeout_ms: int) -> None:
+    """Take SQLite's write lock, trying again twice a millisecond while another process has it.
+
+    SQLite's own waiting backs off to a tenth of a second a try, many times as long as a commit here takes.
+    """
+    until = time.monotonic() + busy_timeout_ms / 1000
+    connection.exec_driver_sql("PRAGMA busy_timeout = 0")
+    try:
+        while True:
+            try:
+                connection.exec_driver_sql("BEGIN IMMEDIATE")
+            except OperationalError as error:
+                if not _is_busy(error) or time.monotonic() >= until:
+                    raise
+                time.sleep(_BUSY_STEP_S)
+            else:
+                return
+    finally:
+        connection.exec_driver_sql(f"PRAGMA busy_timeout = {busy_timeout_ms}")
+
+
+def _is_busy(error: OperationalError) -> bool:
+    code = getattr(error.orig, "sqlite_errorcode", 0)
+    # The low byte is the primary code; the rest says which lock it was.
+    return bool(code & 0xFF == sqlite3.SQLITE_BUSY)
 
 
 def _postgresql(url: str) -> Engine:
