@@ -3,7 +3,7 @@
     calls ──submit──▶ [ take what is waiting ▸ bind, durably ▸ have the vault open it ▸ answer ] ──notify──▶ calls
 
 One thread, one group at a time. A request that comes alone is bound at once; under load, the requests that arrive while
-a group is bound and opened form the next one, so that commits, journal writes, signatures and thread switches are shared
+a group is bound and opened form the next one, so that commits, journal writes, signatures and switches are shared
 by dozens of draws. Two threads that take turns were tried: groups halve, and on a busy core a draw costs more. When the
 vault hangs, nothing further is bound: that is wanted.
 """
