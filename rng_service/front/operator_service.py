@@ -34,7 +34,6 @@ _KEYS = {
 _ROTATE = "RotateKeys"
 _MAX_VERSION = 2**31 - 1
 # Several times as long as a front goes on with the receipt key that it knows (`KeyIdCache`).
-_RECEIPT_KEY_REST_US = 30_000_000
 
 
 class OperatorService:
@@ -161,8 +160,6 @@ class OperatorService:
                 epochs = _epochs(state)
                 goals = self._rotation_goals(request_id, caller, {key: epochs[key] + 1 for key in keys})
                 due = [key for key in keys if epochs[key] < goals[key]]
-                if operator_pb2.KEY_RECEIPT in due:
-                    self._check_receipt_keys(state)
                 # A crash right here, or a vault that goes away, leaves a goal that the repeated request still reaches.
                 for key in due:
                     self._vault.rotate_key(_KEYS[key])
@@ -170,25 +167,6 @@ class OperatorService:
         except VaultError:
             raise Unavailable("VAULT_UNAVAILABLE", "the vault does not answer; repeat the request") from None
         return operator_pb2.RotateKeysResponse(epochs=[epochs[key] for key in keys])
-
-    def _check_receipt_keys(self, state: vault_pb2.GetStateResponse) -> None:
-        """Refuse to rotate again while anything may still have to be signed with the key before the newest.
-
-        The vault keeps two receipt keys. A third would destroy one that fronts still bind groups under, or under
-        which groups wait for their digest; nobody could ever open those.
-        """
-        newest = max(state.receipt_keys, key=lambda key: key.epoch)
-        if len(state.receipt_keys) == 1:
-            return
-        waiting = select(GroupRow.id).where(GroupRow.digest_seq.is_(None), GroupRow.key_id != newest.key_id).limit(1)
-        with reading(self._ledger) as connection:
-            unsigned = connection.execute(waiting).first() is not None
-        if unsigned or _now_us() - newest.created_us < _RECEIPT_KEY_REST_US:
-            raise Unavailable(
-                "ROTATION_TOO_SOON",
-                "the receipt key was replaced a moment ago and the one before it is still in use; try again",
-                _RECEIPT_KEY_REST_US // 1_000,
-            )
 
     def _rotation_goals(self, request_id: bytes, caller: str, goals: dict[int, int]) -> dict[int, int]:
         """Keep what a rotation is to reach, or return what its first request kept; refuses an id used otherwise."""

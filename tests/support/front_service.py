@@ -30,14 +30,13 @@ class KeysOfVault:
     def __init__(self, core):
         self.core = core
         self.rotated = []
-        self.older_us = 0
         self.down = None
 
     def get_state(self):
         if self.down is not None:
             raise self.down
         keys = [
-            vault_pb2.ReceiptKey(epoch=key.epoch, key_id=key.key_id, created_us=key.created_us - self.older_us)
+            vault_pb2.ReceiptKey(epoch=key.epoch, key_id=key.key_id, created_us=key.created_us)
             for key in self.core.receipt_keys.listed
         ]
         return vault_pb2.GetStateResponse(
