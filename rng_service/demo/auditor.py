@@ -1,5 +1,6 @@
 """The auditor's part of the demo: everything from the public files, as `sealdraw verify` does it."""
 
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,13 +47,14 @@ def write_export(config: Config, path: Path) -> int:
 def audit(public: Path, vkey: str, receipts: list[Path], export: Path, progress: Progress) -> Findings:
     """Check the log, the receipts and the export; raises VerificationError for the first thing that is wrong."""
     source = DirectorySource(public)
-    log = verify_log(source, vkey, progress=progress)
+    now_us = time.time_ns() // 1_000
+    log = verify_log(source, vkey, now_us=now_us, progress=progress)
     for done, path in enumerate(receipts, start=1):
-        report = verify_receipt(path.read_bytes(), source, vkey)
+        report = verify_receipt(path.read_bytes(), source, vkey, now_us=now_us)
         if report.pending:
             raise VerificationError("receipt-pending", f"{path}: is in no digest although everything was published")
         progress(done, len(receipts))
-    return Findings(log, verify_export(export, source, vkey, progress=progress), len(receipts))
+    return Findings(log, verify_export(export, source, vkey, now_us=now_us, progress=progress), len(receipts))
 
 
 def compare_totals(public: Path, vkey: str, books: Mapping[str, GameBook]) -> None:
