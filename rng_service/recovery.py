@@ -18,7 +18,7 @@ from rng_service.ledger.leases import release_lease
 from rng_service.sequencer.inspection import Finding, Remedy, inspect
 from rng_service.sequencer.process import holder_name, lock_installation, system_clock_us
 from rng_service.sequencer.rebuild import rebuild_public
-from rng_service.sequencer.recovery import burn
+from rng_service.sequencer.recovery import Burned, burn
 from rng_service.sequencer.sequencer import open_context
 from rng_service.supervision.child import Child
 from rng_service.supervision.lock import take_lock
@@ -55,12 +55,21 @@ def repair(config: Config) -> tuple[list[Finding], list[str]]:
                 context = open_context(config, engine, vault, holder=holder_name(config), clock_us=system_clock_us)
                 if any(finding.remedy is Remedy.REBUILD for finding in findings):
                     done.append(f"{rebuild_public(context)} public files written again from the ledger")
-                done += [f"stopped the pool {pool}" for pool in burn(context, findings)]
+                done += _told(burn(context, findings))
                 with writing(engine) as connection:
                     release_lease(connection, context.lease)
             return inspect(config, engine, vault), done
         finally:
             engine.dispose()
+
+
+def _told(burned: Burned) -> list[str]:
+    lines = []
+    if burned.replayed is not None:
+        lines.append(f"showed the vault {burned.replayed.bindings} bindings again, which it gave before")
+        lines += [f"ended the pool {pool} in the vault again" for pool in burned.replayed.ended]
+        lines += [f"{error}; it stays refused" for error in burned.replayed.refused]
+    return lines + [f"stopped the pool {pool}" for pool in burned.stopped]
 
 
 @contextmanager

@@ -66,7 +66,20 @@ _TABLE: Final[dict[Event, tuple[State, frozenset[State]]]] = {
     ),
     Event.THROWN_AWAY: (State.VOID, frozenset({State.COMMITTED, State.QUARANTINED})),
     Event.COMPLETED: (State.CLOSED, frozenset({State.ACTIVE, State.QUARANTINED})),
-    Event.UNACCOUNTABLE: (State.HALTED, frozenset({State.COMMITTED, State.ACTIVE, State.QUARANTINED})),
+    Event.UNACCOUNTABLE: (
+        State.HALTED,
+        frozenset(
+            {
+                State.SEALED,
+                State.COMMITTED,
+                State.ACTIVATING,
+                State.ACTIVE,
+                State.QUARANTINED,
+                # Its key was lost before the vault gave its word on it.
+                State.CLOSED,
+            }
+        ),
+    ),
     Event.KEY_DESTROYED: (State.ERASED, frozenset({State.CLOSED})),
 }
 

@@ -1,9 +1,9 @@
 """What every part of the sequencer works with, and the one way in which it writes."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import Connection, Engine, Row, select, update
 from sqlalchemy.exc import InterfaceError, OperationalError
@@ -20,8 +20,10 @@ from rng_service.sequencer.clock import LogClock
 from rng_service.sequencer.faults import OnStep
 from rng_service.vault.client import VaultClient
 
-__all__ = ["Context", "LedgerRow", "get_meta", "move_pool", "pools_in", "set_meta"]
+__all__ = ["Context", "LedgerRow", "get_meta", "known_pools", "move_pool", "pools_in", "set_meta"]
 
+
+_NAMES_AT_ONCE: Final = 400
 
 # A row as it was read, its columns by name.
 LedgerRow = Row[*tuple[Any, ...]]
@@ -96,6 +98,15 @@ def pools_in(connection: Connection, *states: State) -> list[LedgerRow]:
         .order_by(PoolRow.id)
     )
     return list(rows.all())
+
+
+def known_pools(connection: Connection, names: Sequence[str]) -> list[LedgerRow]:
+    """Return the ledger's pools of these names, oldest first; names that it does not have are left out."""
+    found: list[LedgerRow] = []
+    for start in range(0, len(names), _NAMES_AT_ONCE):
+        part = names[start : start + _NAMES_AT_ONCE]
+        found += connection.execute(select(PoolRow.__table__).where(PoolRow.pool_id.in_(part)))
+    return sorted(found, key=lambda pool: int(pool.id))
 
 
 def get_meta(connection: Connection, key: str) -> str | None:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, Connection, and_, select, tuple_
 
-from rng_service.ledger.models import FAMILY_TICKET, POSITION_BITS, GroupRow, RecordRow
+from rng_service.ledger.models import FAMILY_SETTLEMENT, FAMILY_TICKET, POSITION_BITS, GroupRow, RecordRow
 from rng_service.ledger.statements import execute
 from rng_service.sequencer.context import LedgerRow
 from rng_service.sequencer.selection import Candidate, Run
@@ -21,6 +21,7 @@ __all__ = [
     "independent_batches",
     "read_groups",
     "records_of_group",
+    "records_of_pool",
     "ticket_bindings",
     "unclaimed_groups",
 ]
@@ -80,6 +81,29 @@ def read_groups(connection: Connection, groups: Sequence[tuple[int, str]]) -> It
 def records_of_group() -> ColumnElement[bool]:
     """Return the condition that a record belongs to a group, as a range of ids that the index answers."""
     return and_(RecordRow.id >= GroupRow.id * RECORDS_IN_GROUP, RecordRow.id < (GroupRow.id + 1) * RECORDS_IN_GROUP)
+
+
+def records_of_pool(
+    connection: Connection, pool: int, *, after: tuple[int, int], limit: int
+) -> list[tuple[tuple[int, int], StoredRecord]]:
+    """Return up to ``limit`` records of a pool's slots behind the place ``after``, each with its place.
+
+    A place is (slot, family): slots in order, the ticket of a slot before its draw or void. Settlements are left out.
+    """
+    rows = connection.execute(
+        select(
+            RecordRow.id, RecordRow.pool_id, RecordRow.slot, RecordRow.slots, RecordRow.kind, RecordRow.binding,
+            RecordRow.family,
+        )
+        .where(
+            RecordRow.pool_id == pool,
+            RecordRow.family != FAMILY_SETTLEMENT,
+            tuple_(RecordRow.slot, RecordRow.family) > after,
+        )
+        .order_by(RecordRow.slot, RecordRow.family)
+        .limit(limit)
+    )  # fmt: skip
+    return [((row[2], row[6]), _stored(row)) for row in rows]
 
 
 def _stored(row: LedgerRow) -> StoredRecord:

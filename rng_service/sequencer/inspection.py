@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from itertools import islice
+from typing import Final
 
 from sealdraw.vault.v1 import vault_pb2
 from sqlalchemy import Connection, Engine, select
@@ -22,18 +23,28 @@ from rng_service.config import Config
 from rng_service.ledger.engine import reading
 from rng_service.ledger.models import FAMILY_FINAL, FAMILY_TICKET, PoolRow, RecordRow
 from rng_service.ledger.sequencing import indexed_entries, next_index
+from rng_service.pools.lifecycle import State
 from rng_service.records.record import binding_hash
-from rng_service.sequencer.context import get_meta
+from rng_service.sequencer.context import get_meta, known_pools, pools_in
 from rng_service.sequencer.genesis import check_promises
 from rng_service.sequencer.journal_marks import JournalMark, journal_mark
 from rng_service.vault.client import VaultClient
 
-__all__ = ["Finding", "Remedy", "inspect", "inspect_openings", "refusal"]
+__all__ = ["UNFINISHED", "Finding", "Remedy", "inspect", "inspect_openings", "refusal"]
 
 # As many of the newest entries are compared byte by byte; the root covers the rest.
 _TAIL = 4_096
 _MOST_FINDINGS = 1_000
 _ENTRIES_AT_ONCE = 2_000
+# States of a pool whose key the vault still needs.
+UNFINISHED: Final = (
+    State.SEALED,
+    State.COMMITTED,
+    State.ACTIVATING,
+    State.ACTIVE,
+    State.QUARANTINED,
+    State.CLOSED,
+)
 
 
 class Remedy(StrEnum):
@@ -66,6 +77,7 @@ def inspect(config: Config, engine: Engine, vault: VaultClient) -> list[Finding]
             # Comparing anything further would compare two different services.
             return findings
         findings += _log(config, state, connection)
+        findings += _pools(state, connection)
         mark = journal_mark(connection)
     findings += _journal(state, mark, vault)
     if not any(finding.kind == "vault-restored" for finding in findings):
@@ -148,6 +160,32 @@ def _log(config: Config, state: vault_pb2.GetStateResponse, connection: Connecti
         )
         return
     yield from _tail(config, state, connection)
+
+
+def _pools(state: vault_pb2.GetStateResponse, connection: Connection) -> Iterator[Finding]:
+    """Yield what an older vault shows even where its journal and its mark do not: keys too few, or too many."""
+    keys = {pool.pool_id for pool in state.pools}
+    lost = [pool.pool_id for pool in pools_in(connection, *UNFINISHED) if pool.pool_id not in keys]
+    if lost:
+        yield Finding(
+            "vault-restored",
+            f"the vault does not have the key of {lost[0]}{_and_more(lost)}: it is an older copy; restore the newest "
+            "one, or burn the pools that it cannot open",
+            Remedy.BURN,
+        )
+    open_keys = [pool.pool_id for pool in state.pools if pool.state not in {"void", "erased"}]
+    ended = [pool.pool_id for pool in known_pools(connection, open_keys) if pool.state in {State.VOID, State.ERASED}]
+    if ended:
+        yield Finding(
+            "vault-restored",
+            f"the vault still has the key of {ended[0]}{_and_more(ended)}, which has ended in the log: it is an older "
+            "copy; restore the newest one, or burn the pools it could open twice",
+            Remedy.BURN,
+        )
+
+
+def _and_more(pools: Sequence[str]) -> str:
+    return f" (and {len(pools) - 1} more)" if len(pools) > 1 else ""
 
 
 def _ledger_behind(state: vault_pb2.GetStateResponse, connection: Connection) -> Iterator[Finding]:

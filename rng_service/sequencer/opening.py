@@ -16,8 +16,9 @@ from rng_service.records.record import draw_record, record_digest, settle_record
 from rng_service.sequencer.facts import PoolFacts
 from rng_service.sequencer.groups import StoredGroup, StoredRecord
 from rng_service.vault.client import VaultClient
+from rng_service.vault.errors import VaultRefusedError
 
-__all__ = ["OpenedGroup", "OpenedRecord", "OpeningRefusedError", "open_group"]
+__all__ = ["OpenedGroup", "OpenedRecord", "OpeningRefusedError", "as_opening", "open_group"]
 
 _KINDS: Final = {
     "draw": vault_pb2.SLOT_KIND_DRAW,
@@ -74,12 +75,19 @@ def open_group(
     slots = [record for record in group.records if record.kind != "settle"]
     settled = [record for record in group.records if record.kind == "settle"]
     items = [_item(pools[record.pool].name, record, record_digest(settle_record(record.binding))) for record in settled]
-    answer = vault.open_group(
-        [_opening(record, pools[record.pool].name, tickets) for record in slots],
-        [record.binding for record in settled],
-        sign=True,
-        key_id=group.key_id,
-    )
+    try:
+        answer = vault.open_group(
+            [as_opening(record, pools[record.pool].name, tickets) for record in slots],
+            [record.binding for record in settled],
+            sign=True,
+            key_id=group.key_id,
+        )
+    except VaultRefusedError as error:
+        if error.reason != "receipt-key-gone":
+            raise
+        # An older vault does not have the key under which this group was answered, and never will.
+        first = group.records[0]
+        raise OpeningRefusedError(group.id, first, pools[first.pool].name, error.reason) from error
     opened: dict[int, OpenedRecord] = {
         record.id: OpenedRecord(record, b"", item) for record, item in zip(settled, items, strict=True)
     }
@@ -97,7 +105,8 @@ def open_group(
     )
 
 
-def _opening(record: StoredRecord, pool: str, tickets: Mapping[tuple[int, int], bytes]) -> vault_pb2.Opening:
+def as_opening(record: StoredRecord, pool: str, tickets: Mapping[tuple[int, int], bytes]) -> vault_pb2.Opening:
+    """Return what the vault is asked for ``record``, which is of the pool named ``pool``; ``tickets`` as in a group."""
     on_ticket = record.kind == "draw" and "ticket" in record.fields
     return vault_pb2.Opening(
         pool_id=pool,

@@ -29,17 +29,21 @@ class VoidRun(NamedTuple):
 def bind_voids(context: Context, connection: Connection, runs: Iterable[VoidRun]) -> None:
     """Insert groups of void records for ``runs``, within the transaction that took the slots.
 
-    Long runs are cut, one group for each piece, so that no group is too large for the vault.
+    Each group is of one pool, so that what the vault refuses in one pool holds up no other. Long runs are cut, one
+    group for each piece, so that no group is too large for the vault.
     """
-    pieces = [piece for run in runs for piece in _pieces(run)]
-    start = 0
-    while start < len(pieces):
-        end, slots = start, 0
-        while end < len(pieces) and end - start < MAX_REQUESTS_PER_GROUP and slots + pieces[end].slots <= MAX_RUN:
-            slots += pieces[end].slots
-            end += 1
-        _bind_group(context, connection, pieces[start:end])
-        start = end
+    by_pool: dict[int, list[VoidRun]] = {}
+    for run in runs:
+        by_pool.setdefault(run.pool, []).extend(_pieces(run))
+    for pieces in by_pool.values():
+        start = 0
+        while start < len(pieces):
+            end, slots = start, 0
+            while end < len(pieces) and end - start < MAX_REQUESTS_PER_GROUP and slots + pieces[end].slots <= MAX_RUN:
+                slots += pieces[end].slots
+                end += 1
+            _bind_group(context, connection, pieces[start:end])
+            start = end
 
 
 def _pieces(run: VoidRun) -> list[VoidRun]:

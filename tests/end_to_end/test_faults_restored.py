@@ -12,7 +12,11 @@ from contextlib import contextmanager
 
 from check_everything import receipts_in
 from node_process import ROOT
-from system import System
+from sqlalchemy import select
+from system import System, wait_for
+
+from rng_service.ledger.engine import open_engine, reading
+from rng_service.ledger.models import PoolRow
 
 
 def copy_of(path, place):
@@ -150,12 +154,20 @@ def test_an_older_public_directory_is_refused_and_made_again_from_the_ledger():
         system.check()
 
 
-def test_an_older_vault_is_refused_and_every_pool_that_it_could_open_twice_is_stopped():
+def test_an_older_vault_is_refused_and_every_pool_that_it_could_open_twice_is_stopped_and_opened_to_the_end():
     with service() as system:
         vault = system.config.vault_dir
         backup = copy_of(vault, system.root / "backup")
+        keys = {path.name for path in (vault / "pools").glob("*.key")}
         system.start()
-        a_day(system)
+        load = system.load(seed=2)
+        # Until pools that the backup has the keys of are erased, and tickets were bound that it does not know.
+        wait_for(lambda: keys - {path.name for path in (vault / "pools").glob("*.key")}, "a key to be destroyed")
+        reserved = sum(answer.method == "Reserve" for answer in load.answers)
+        wait_for(lambda: sum(answer.method == "Reserve" for answer in load.answers) > reserved, "a ticket")
+        system.settle_down()
+        destroyed = keys - {path.name for path in (vault / "pools").glob("*.key")}
+        assert destroyed
         restore(vault, backup)
         for name, line in refusals(system).items():
             assert "vault-restored" in line, (name, line)
@@ -163,17 +175,27 @@ def test_an_older_vault_is_refused_and_every_pool_that_it_could_open_twice_is_st
         status, report = recover(system)
         assert status == 1
         assert {item["kind"] for item in report["findings"]} == {"vault-restored"}
+        assert {item["remedy"] for item in report["findings"]} == {"burn"}
+        # Asking changed nothing.
+        assert recover(system)[1] == report
+        assert destroyed <= {path.name for path in (vault / "pools").glob("*.key")}
         status, report = recover(system, yes=True)
         assert (status, report["findings"]) == (0, [])
-        assert report["done"]
-        stopped = {line.removeprefix("stopped the pool ") for line in report["done"]}
+        assert not destroyed & {path.name for path in (vault / "pools").glob("*.key")}
+        stopped = {line.removeprefix("stopped the pool ") for line in report["done"] if line.startswith("stopped")}
+        assert stopped
+        assert any(line.startswith("showed the vault ") for line in report["done"])
+        assert not any("refuse" in line for line in report["done"])
         system.start()
         load = a_day(system)
         drawn_from = {pool for answer in load.answers for pool in pools_of(answer)}
         assert drawn_from
         assert not drawn_from & stopped
+        # No group is held back, and each stopped pool that the vault has the key of has ended: `check` demands both.
         report = system.check()
         assert report.incidents["vault-restored: older-vault-journal"] == 1
+        assert report.incidents.keys() <= {"vault-restored: older-vault-journal", "pool-unopenable: unknown-pool"}
+        assert unfinished(system) & stopped == set()
 
 
 def test_a_vault_whose_journal_alone_is_older_does_not_start():
@@ -189,6 +211,17 @@ def test_a_vault_whose_journal_alone_is_older_does_not_start():
         system.start()
         a_day(system)
         system.check()
+
+
+def unfinished(system):
+    """The pools that may still be drawn from, or that were stopped and have not come to an end."""
+    engine = open_engine(system.config.ledger_url)
+    try:
+        with reading(engine) as connection:
+            rows = connection.execute(select(PoolRow.pool_id, PoolRow.state)).all()
+    finally:
+        engine.dispose()
+    return {row.pool_id for row in rows if row.state not in {"closed", "erased", "void", "halted"}}
 
 
 def pools_of(answer):

@@ -44,9 +44,10 @@ from rng_service.ledger.reading import find_request, read_group
 from rng_service.public_files import digest_path
 from rng_service.records.record import binding_hash, record_digest
 from rng_service.request_id import parse_request_id
-from rng_service.vault.entries import SlotsOpened, parse_entries
+from rng_service.vault.entries import Entry, PoolErased, PoolSealed, PoolVoided, SlotsOpened, parse_entries
 from rng_service.vault.history import HistoryMark
-from rng_service.vault.journal import Frame, Journal
+from rng_service.vault.journal import Journal
+from rng_service.vault.keystore import pool_key_name
 from rng_service.vault.layout import HISTORY_FILE, JOURNAL_DIRECTORY
 from rng_service.vault.pool_state import Kind
 from rng_service.vault.steps import no_step
@@ -133,15 +134,17 @@ def check_everything(evidence: Evidence) -> LogReport:
         with reading(engine) as connection:
             bound = _bindings(connection)
             burned = _burned(connection)
-            restored = _incidents(connection, "vault-restored")
+            journal = _journal_entries(evidence.vault_dir)
+            lost = _check_lost_keys(connection, journal)
             _check_prefixes(connection, bound, burned)
-            _check_journal(_journal(evidence.vault_dir), bound, burned, complete=not restored)
-            held = _check_all_opened(connection)
+            _check_journal(_opened(journal), bound, burned, lost)
+            _check_ended(connection, evidence.vault_dir, journal, lost)
+            _check_all_opened(connection)
         _check_checkpoints(evidence)
         source = DirectorySource(evidence.public_dir)
         report = verify_log(source, evidence.vkey)
         _demand(not report.skipped, f"the auditor skipped {report.skipped}")
-        _check_conservation(engine, evidence, report, held)
+        _check_conservation(engine, evidence, report)
         _check_answers(engine, evidence)
     finally:
         engine.dispose()
@@ -180,6 +183,39 @@ def _burned(connection: Connection) -> set[Place]:
     }
 
 
+def _check_lost_keys(connection: Connection, journal: Iterable[Entry]) -> set[str]:
+    """Return the pools that the vault never heard of: none, unless the log says that an older vault was accepted.
+
+    Those of them that had not ended by then are named by the log one by one, and halted.
+    """
+    states = _pool_states(connection)
+    lost = states.keys() - {entry.pool_id for entry in journal if isinstance(entry, PoolSealed)}
+    accepted = _incidents(connection, "vault-restored")
+    _demand(accepted or not lost, f"5: the vault never heard of the pools {sorted(lost)}")
+    named = {entry["pool"] for entry in _incidents(connection, "pool-unopenable")}
+    for pool in lost:
+        _demand(
+            states[pool] in {"void", "erased"} or (states[pool] == "halted" and pool in named),
+            f"5: the vault never heard of {pool}, which is {states[pool]}, and the log does not say so",
+        )
+    return lost
+
+
+def _check_ended(connection: Connection, vault_dir: Path, journal: Iterable[Entry], lost: set[str]) -> None:
+    """The vault opens nothing of a pool that has ended in the log, and has no file of a key that is destroyed there."""
+    ended = {entry.pool_id for entry in journal if isinstance(entry, PoolErased | PoolVoided)}
+    for pool, state in _pool_states(connection).items():
+        if state in {"void", "erased"}:
+            _demand(pool in ended | lost, f"5: {pool} is {state}, and the vault could still open its slots")
+        if state == "erased":
+            left = [str(path) for path in vault_dir.glob(f"{pool_key_name(pool)}.*")]
+            _demand(not left, f"5: the log says that the key of {pool} is destroyed, and there is {left}")
+
+
+def _pool_states(connection: Connection) -> dict[str, str]:
+    return {row.pool_id: row.state for row in connection.execute(select(PoolRow.pool_id, PoolRow.state))}
+
+
 def _incidents(connection: Connection, kind: str) -> list[dict[str, Any]]:
     rows = connection.scalars(select(LogEntryRow.entry).where(LogEntryRow.type == "incident"))
     entries = [canonical.decode_object(bytes(row)) for row in rows]
@@ -207,31 +243,39 @@ def _check_prefixes(connection: Connection, bound: Iterable[Place], burned: Iter
     _demand(not taken, f"1: bindings name pools that the ledger does not have: {sorted(taken)}")
 
 
-def _journal(vault_dir: Path) -> dict[Place, set[bytes]]:
-    """Return the binding hashes for which the vault has journaled each slot; it reads a copy."""
-    opened: dict[Place, set[bytes]] = defaultdict(set)
-
-    def replay(frame: Frame) -> None:
-        for entry in parse_entries(frame.payload):
-            if isinstance(entry, SlotsOpened):
-                for slot in range(entry.slot, entry.slot + entry.count):
-                    opened[entry.pool_id, slot, entry.kind == Kind.TICKET].add(entry.binding_hash)
-
+def _journal_entries(vault_dir: Path) -> list[Entry]:
+    """Return everything that the vault's journal says, in order; it reads a copy."""
+    entries: list[Entry] = []
     with tempfile.TemporaryDirectory() as copy:
         directory = Path(copy) / JOURNAL_DIRECTORY
         shutil.copytree(vault_dir / JOURNAL_DIRECTORY, directory)
         mark = HistoryMark.parse((vault_dir / HISTORY_FILE).read_bytes())
-        Journal(directory, replay=replay, on_step=no_step, must_contain=mark.journal).close()
+        Journal(
+            directory,
+            replay=lambda frame: entries.extend(parse_entries(frame.payload)),
+            on_step=no_step,
+            must_contain=mark.journal,
+        ).close()
+    return entries
+
+
+def _opened(entries: Iterable[Entry]) -> dict[Place, set[bytes]]:
+    """Return the binding hashes for which the vault has journaled each slot."""
+    opened: dict[Place, set[bytes]] = defaultdict(set)
+    for entry in entries:
+        if isinstance(entry, SlotsOpened):
+            for slot in range(entry.slot, entry.slot + entry.count):
+                opened[entry.pool_id, slot, entry.kind == Kind.TICKET].add(entry.binding_hash)
     return opened
 
 
 def opened_slots(vault_dir: Path) -> set[tuple[str, int]]:
     """Return the slots whose secrets the vault has given out: drawn ones and void ones."""
-    return {(pool, slot) for pool, slot, ticket in _journal(vault_dir) if not ticket}
+    return {(pool, slot) for pool, slot, ticket in _opened(_journal_entries(vault_dir)) if not ticket}
 
 
 def _check_journal(
-    opened: dict[Place, set[bytes]], bound: dict[Place, bytes], burned: set[Place], *, complete: bool
+    opened: dict[Place, set[bytes]], bound: dict[Place, bytes], burned: set[Place], lost: set[str]
 ) -> None:
     for place, hashes in opened.items():
         _demand(len(hashes) == 1, f"1: the vault opened {place} for {len(hashes)} bindings")
@@ -239,30 +283,19 @@ def _check_journal(
             continue
         _demand(place in bound, f"1: the vault opened {place}, which the ledger never bound")
         _demand(hashes == {bound[place]}, f"1: the vault opened {place} for another binding than the ledger's")
-    if not complete:
-        # An older vault was accepted, and the log says so: what it has forgotten is in the ledger and the log alone.
-        return
-    # At rest everything that is bound has been opened: census = journal.
-    missing = bound.keys() - opened.keys()
+    # At rest everything that is bound has been opened: census = journal. Of lost pools only ledger and log know.
+    missing = {place for place in bound.keys() - opened.keys() if place[0] not in lost}
     _demand(
         not missing,
         f"5: {len(missing)} bound slots are not in the vault's journal, the first {min(missing, default=0)}",
     )
 
 
-def _check_all_opened(connection: Connection) -> set[int]:
-    """Return the groups that stand in no digest because the vault refuses one of their records, as the log says."""
+def _check_all_opened(connection: Connection) -> None:
     left = set(connection.scalars(select(GroupRow.id).where(GroupRow.digest_seq.is_(None))))
-    refused = {(entry["pool"], entry["slot"]) for entry in _incidents(connection, "opening-refused")}
-    held = set()
-    for group in left:
-        records = read_group(connection, group).records
-        if not records or refused & {(record.pool_id, record.slot) for record in records}:
-            held.add(group)
-    _demand(left == held, f"5: groups {sorted(left - held)} stand in no digest although the service ended cleanly")
+    _demand(not left, f"5: groups {sorted(left)} stand in no digest although the service ended cleanly")
     queued = connection.scalars(select(LogEntryRow.type).where(LogEntryRow.log_index.is_(None))).all()
     _demand(not queued, f"5: entries {queued} wait for the log although the service ended cleanly")
-    return held
 
 
 def _check_checkpoints(evidence: Evidence) -> None:
@@ -285,13 +318,12 @@ def _check_checkpoints(evidence: Evidence) -> None:
     )
 
 
-def _check_conservation(engine: Engine, evidence: Evidence, report: LogReport, held: set[int]) -> None:
+def _check_conservation(engine: Engine, evidence: Evidence, report: LogReport) -> None:
     """Records of the ledger = record digests in the public files = what the auditor counted; totals are their fold."""
     kinds: Counter[str] = Counter()
     digests: list[bytes] = []
     with reading(engine) as connection:
-        published_groups = set(connection.scalars(select(GroupRow.id))) - held
-        for group_id in sorted(published_groups):
+        for group_id in connection.scalars(select(GroupRow.id).order_by(GroupRow.id)).all():
             for opened in stored_records(read_group(connection, group_id)):
                 kinds[opened.bound.kind] += 1
                 digests.append(record_digest(opened.record))
