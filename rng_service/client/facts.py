@@ -217,6 +217,7 @@ class LogFacts:
         match entry:
             case LogConfig():
                 self._registry.set_config(index, entry)
+                self._clock.begin(entry.time_us)
             case ReceiptKey():
                 self._registry.add_receipt_key(entry)
             case BeaconChainEntry():

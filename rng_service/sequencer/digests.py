@@ -18,12 +18,13 @@ from rng_service.ledger.models import (
     DigestRow,
     DigestTotalRow,
     GroupRow,
+    LogEntryRow,
     PoolRow,
     RecordRow,
 )
 from rng_service.ledger.sequencing import append_entry
 from rng_service.ledger.statements import execute
-from rng_service.log_entries import NO_DIGEST, BeaconRound, Incident
+from rng_service.log_entries import NO_DIGEST, BeaconRound, Incident, LogConfig, parse_entry
 from rng_service.pools.lifecycle import State
 from rng_service.records.digest import BuiltDigest, build_digests
 from rng_service.records.totals import TotalsFold
@@ -292,9 +293,15 @@ def _head(connection: Connection) -> _Head:
 
 def _admit_gap(context: Context, connection: Connection, head: _Head, now_us: int) -> None:
     """Say in the log that a heartbeat was missed, before the digest that shows it."""
-    if head.time_us is None or now_us - head.time_us <= context.config.log.heartbeat_s * _MICROSECONDS:
+    since_us = _log_began_us(connection) if head.time_us is None else head.time_us
+    if now_us - since_us <= context.config.log.heartbeat_s * _MICROSECONDS:
         return
     append_entry(connection, Incident(origin=context.origin, time_us=now_us, kind="outage", reason="heartbeat-missed"))
+
+
+def _log_began_us(connection: Connection) -> int:
+    data = connection.execute(select(LogEntryRow.entry).where(LogEntryRow.type == LogConfig.TYPE)).scalar_one()
+    return parse_entry(bytes(data)).time_us
 
 
 def _heartbeat(context: Context, head: _Head, now_us: int) -> _Part:

@@ -154,6 +154,7 @@ class Audit:
                 self.pools.test(entry)
             case LogConfig():
                 self.registry.set_config(index, entry)
+                self.digests.clock.begin(entry.time_us)
             case ReceiptKey():
                 self.registry.add_receipt_key(entry)
             case BeaconChainEntry():

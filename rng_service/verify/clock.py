@@ -46,6 +46,10 @@ class LogClock:
         self.newest_us = 0
         self._rounds: dict[bytes, int] = {}
 
+    def begin(self, time_us: int) -> None:
+        """Take the time of the log.config, which bounds everything behind it as a digest's does."""
+        self.newest_us = max(self.newest_us, time_us)
+
     def digest(self, time_us: int, chain: bytes | None = None, round_number: int = 0) -> None:
         """Take the next digest; raises VerificationError ``digest-time`` when it lies before the last one."""
         require(

@@ -44,17 +44,18 @@ class DigestChain:
             f"digest {entry.seq} names {entry.prev.hex()} before it, that is {self._prev.hex()}",
         )
         require(size <= MAX_DIGEST_ENTRY, "digest-size", f"{size} bytes, at most {MAX_DIGEST_ENTRY} are allowed")
-        if self._time_us is not None:
-            # A digest of an earlier time than the one before has a negative gap; the clock refuses it below.
-            gap_us = entry.time_us - self._time_us
-            require(
-                admitted or gap_us <= config.heartbeat_s * MICROSECONDS,
-                "digest-heartbeat",
-                f"digest {entry.seq} comes {gap_us} microseconds after the one before, "
-                f"promised was one each {config.heartbeat_s} seconds",
-            )
-            if admitted:
-                self.outages.append(Outage(entry.seq, self._time_us, entry.time_us))
+        # The first counts from the log's beginning: nothing may be dated back by never starting the clock.
+        before_us = config.time_us if self._time_us is None else self._time_us
+        # A digest of an earlier time than the one before has a negative gap; the clock refuses it below.
+        gap_us = entry.time_us - before_us
+        require(
+            admitted or gap_us <= config.heartbeat_s * MICROSECONDS,
+            "digest-heartbeat",
+            f"digest {entry.seq} comes {gap_us} microseconds after the one before (or the log's beginning), "
+            f"promised was one each {config.heartbeat_s} seconds",
+        )
+        if admitted:
+            self.outages.append(Outage(entry.seq, before_us, entry.time_us))
         if entry.beacon is not None:
             require(
                 entry.beacon.chain in self._registry.chains,
@@ -89,7 +90,7 @@ def read_digest_file(source: Source, entry: Digest) -> bytes:
 
 
 def check_digest_form(entry: Digest) -> None:
-    """Check that the counts are those of the ranges, and the ranges sorted and apart.
+    """Check that the counts are those of the ranges, and the ranges sorted, apart, and of records of equal width.
 
     Raises VerificationError ``digest-counts``, ``digest-ranges``.
     """
@@ -111,6 +112,12 @@ def _check_counts(entry: Digest) -> None:
 
 
 def _check_ranges(ranges: tuple[RecordRange, ...]) -> None:
+    for item in ranges:
+        require(
+            item.slots is None or item.slots % item.records == 0,
+            "digest-ranges",
+            f"{item.pool}: {item.records} records of kind {item.kind} cannot have {item.slots} slots in equal parts",
+        )
     for before, after in pairwise(ranges):
         first = (before.pool.encode("ascii"), before.kind)
         second = (after.pool.encode("ascii"), after.kind)
@@ -118,8 +125,9 @@ def _check_ranges(ranges: tuple[RecordRange, ...]) -> None:
             continue
         if first > second or before.slot is None or before.slots is None or after.slot is None:
             raise VerificationError("digest-ranges", "the ranges are not sorted by pool, kind and slot")
+        end = before.slot + before.slots
         require(
-            before.slot + before.slots < after.slot,
+            end < after.slot or (end == after.slot and before.width != after.width),
             "digest-ranges",
-            f"{after.pool}: two ranges of kind {after.kind} touch, overlap or stand in the wrong order",
+            f"{after.pool}: two ranges of kind {after.kind} are one, overlap or stand in the wrong order",
         )

@@ -177,7 +177,7 @@ class _Check:
             with located(entry=index):
                 newest_us = log.clock.newest_us
                 if log.clock.digest_bytes(data):
-                    if admitted and log.newest_digest is not None:
+                    if admitted:
                         self._outage(log, data, newest_us)
                     admitted = False
                     self._see_digest(log, index, concerned=pool in data)
@@ -220,6 +220,7 @@ class _Check:
         match entry:
             case LogConfig():
                 log.registry.set_config(index, entry)
+                log.clock.begin(entry.time_us)
             case ReceiptKey():
                 log.registry.add_receipt_key(entry)
             case BeaconChainEntry():

@@ -886,3 +886,27 @@ def test_a_claim_of_witnesses_who_came_too_late_is_refused(tmp_path):
     with pytest.raises(Fault) as caught:
         verify_receipt(operator.receipt(operator.plain), operator.source, operator.vkey, trusts_the_witness)
     assert caught.value.reason == "protection"
+
+
+def test_nothing_is_dated_before_the_beginning_of_the_log(tmp_path):
+    operator = Operator(tmp_path / "public", beacon=False)
+    operator.start()
+    operator.tick(-3_600)
+    operator.register("dice-99")
+    operator.tick(3_600)
+    operator.digest()
+    operator.publish()
+    with pytest.raises(Fault) as caught:
+        verify_log(operator.source, operator.vkey)
+    assert caught.value.reason == "entry-time"
+
+
+def test_a_first_digest_long_after_the_log_began_is_an_outage(tmp_path):
+    operator = Operator(tmp_path / "public", beacon=False)
+    operator.start()
+    operator.tick(365 * 86_400)
+    operator.digest()
+    operator.publish()
+    with pytest.raises(Fault) as caught:
+        verify_log(operator.source, operator.vkey)
+    assert caught.value.reason == "digest-heartbeat"

@@ -330,6 +330,7 @@ def test_a_ticket_and_its_draw_in_one_digest_pass_though_the_clock_was_set_back(
     pool = operator.commit("dice-99/1/base/real", 4)
     operator.publish()
     operator.activate(pool)
+    operator.tick(1)
     seed = operator.random(32)
     ticket = operator.reserve(pool, seed, session="evening")
     operator.tick(-1)
