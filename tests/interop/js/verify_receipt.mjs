@@ -129,12 +129,17 @@ function checkChains(log) {
   }
 }
 
+// Digests keep the time of the log, and the log.config begins it.
+function keepsTime(entry) {
+  return entry.type === "digest" || entry.type === "log.config";
+}
+
 // What the digests before an entry had said: the time, and the newest round of a chain.
 function logTime(log, index, chainHash) {
   let newest = 0n;
   let round = 0;
   for (const entry of log.entries.slice(0, index)) {
-    if (entry.type !== "digest") continue;
+    if (!keepsTime(entry)) continue;
     newest = BigInt(entry.time_us);
     if (entry.beacon !== undefined && entry.beacon.chain === chainHash) round = Math.max(round, natural(entry.beacon.round, 1));
   }
@@ -144,7 +149,7 @@ function logTime(log, index, chainHash) {
 function checkDigestTimes(log) {
   let before = 0n;
   for (const entry of log.entries) {
-    if (entry.type !== "digest") continue;
+    if (!keepsTime(entry)) continue;
     require(BigInt(natural(entry.time_us)) >= before, 1, "digest-time", "the time of digests runs backwards");
     before = BigInt(entry.time_us);
   }
