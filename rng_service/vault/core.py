@@ -97,7 +97,12 @@ class Vault:
         key, self.log_key = load_checkpoint_key(self.store, origin)
         self.guard = HistoryGuard(directory / HISTORY_FILE, origin, key, on_step=on_step)
         self.receipt_keys = ReceiptKeys(
-            directory, self.store, now_us=clock_us(), on_step=on_step, attest=self.guard.attest_receipt_key
+            directory,
+            self.store,
+            now_us=clock_us(),
+            on_step=on_step,
+            attest=self.guard.attest_receipt_key,
+            verify=self.guard.verify_receipt_key,
         )
         self.pools = PoolTable()
         self._journal = Journal(

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from anchor import canonical
@@ -99,6 +100,15 @@ class HistoryGuard:
         The statement begins with a label of its own, so that it cannot be taken for a checkpoint.
         """
         return self._key.sign(receipt_key_statement(self._origin, public_key, epoch))
+
+    def verify_receipt_key(self, public_key: bytes, epoch: int, attestation: bytes) -> None:
+        """Raise VerificationError ``receipt-key-signature`` unless ``attestation`` is by `attest_receipt_key`."""
+        try:
+            self._key.public_key().verify(attestation, receipt_key_statement(self._origin, public_key, epoch))
+        except InvalidSignature:
+            raise VerificationError(
+                "receipt-key-signature", f"the log's key did not sign {public_key.hex()} of epoch {epoch}"
+            ) from None
 
     def sign(self, size: int, root: bytes, proof: Sequence[bytes], old_size: int, journal: Mark) -> bytes:
         """Return the signed note for (``size``, ``root``), which ``proof`` links to the mark.
