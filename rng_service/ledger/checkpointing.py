@@ -6,11 +6,14 @@ anybody up, and then briefly takes the write lock for what is left, so that the 
 """
 
 import logging
+import sqlite3
 import threading
 from typing import Final
 
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
+
+from rng_service.ledger.engine import BUSY_TIMEOUT_MS
 
 _log = logging.getLogger(__name__)
 
@@ -31,14 +34,15 @@ def checkpoint(engine: Engine) -> int:
         cursor = raw.cursor()
         # Whoever reads or writes comes first: this is tried again soon.
         cursor.execute("PRAGMA busy_timeout = 20")
-        pages = cursor.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()[1]
-        if pages >= _WORTHWHILE:
-            cursor.execute("PRAGMA wal_checkpoint(RESTART)").fetchone()
-        cursor.close()
+        try:
+            pages = cursor.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()[1]
+            if pages >= _WORTHWHILE:
+                cursor.execute("PRAGMA wal_checkpoint(RESTART)").fetchone()
+        finally:
+            cursor.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
+            cursor.close()
         return int(pages)
     finally:
-        # Its settings are its own: it does not go back to the pool.
-        raw.invalidate()
         raw.close()
 
 
@@ -65,6 +69,7 @@ class Checkpointer:
         while not self._stopping.wait(INTERVAL_S):
             try:
                 checkpoint(self._engine)
-            except SQLAlchemyError as error:
-                # The log only gets longer; SQLite's own limit makes a commit do the work after all.
+            except (SQLAlchemyError, sqlite3.Error) as error:
+                # On a full disk commits fail too, and say so to those who wait. Otherwise the log only gets longer, and
+                # SQLite's own limit makes a commit do the work after all.
                 _log.warning("no checkpoint of the ledger: %s", type(error).__name__)
