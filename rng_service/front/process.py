@@ -41,6 +41,7 @@ _log = logging.getLogger(__name__)
 
 REFRESH_S: Final = 0.2
 _SLOW_THREADS: Final = 8
+_SWITCH_INTERVAL_S: Final = 0.0005
 _START_WAIT_S: Final = 30.0
 _LOOPBACK: Final = ("127.", "localhost:", "[::1]:", "unix:")
 
@@ -268,6 +269,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     stop = threading.Event()
     for signal_number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(signal_number, lambda *_: stop.set())
+    # The engine hands the interpreter over at every answer it sends; at the default of 5 ms it would get it back late.
+    sys.setswitchinterval(_SWITCH_INTERVAL_S)
     front.start()
     # What start-up made lives for ever: collecting it again and again costs 20 to 40 ms each time.
     gc.collect()
