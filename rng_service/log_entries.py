@@ -282,7 +282,7 @@ class RecordCounts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecordRange:
-    """A maximal run of ``slots`` consecutive slots of one pool and kind, made by ``records`` records.
+    """A maximal run of ``slots`` consecutive slots of one pool and kind, made by ``records`` records of equal width.
 
     Settlements have no slots of their own: their ``slot`` and ``slots`` are absent.
     """
@@ -298,6 +298,11 @@ class RecordRange:
             raise MalformedError("range: slot and slots stand together, and not for settlements")
         if self.slots is not None and self.records > self.slots:
             raise MalformedError("range: a record takes at least one slot")
+
+    @property
+    def width(self) -> int:
+        """How many slots each record has; 0 for settlements. Whether it comes out even is the verifier's to check."""
+        return 0 if self.slots is None else self.slots // self.records
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -47,9 +47,12 @@ class BuiltDigest:
     items: tuple[DigestItem, ...]
 
 
-def sort_key(item: DigestItem) -> tuple[bytes, int, str, bytes]:
-    """Return what the records of a digest are sorted by: pool id, slot, kind, record digest."""
-    return item.pool.encode("ascii"), item.slot, item.kind, item.digest
+def sort_key(item: DigestItem) -> tuple[bytes, bool, int, str, bytes]:
+    """Return what the records of a digest are sorted by: pool id, settlements last, slot, kind, record digest.
+
+    Settlements, whose slots no range states, stand behind the others so that each of these has one place only.
+    """
+    return item.pool.encode("ascii"), item.kind == "settle", item.slot, item.kind, item.digest
 
 
 def build_digests(
@@ -76,7 +79,7 @@ def build_digests(
 
 
 def ranges_of(items: Sequence[DigestItem]) -> tuple[RecordRange, ...]:
-    """Return the ranges of records that are sorted by `sort_key`: maximal runs of each pool and kind."""
+    """Return the ranges of records that are sorted by `sort_key`: maximal runs of equal width."""
     ranges: list[RecordRange] = []
     # Pool ids are ASCII, so that their order as text is their order as bytes.
     of_kind = itemgetter(DigestItem._fields.index("pool"), DigestItem._fields.index("kind"))
@@ -90,14 +93,14 @@ def ranges_of(items: Sequence[DigestItem]) -> tuple[RecordRange, ...]:
 
 def _runs(pool: str, kind: str, items: Iterator[DigestItem]) -> Iterator[RecordRange]:
     head = next(items)
-    slot, end, records = head.slot, head.slot + head.slots, 1
+    slot, width, records = head.slot, head.slots, 1
     for item in items:
-        if item.slot != end:
-            yield RecordRange(kind=kind, pool=pool, records=records, slot=slot, slots=end - slot)
-            slot, end, records = item.slot, item.slot, 0
-        end += item.slots
+        # Records of another width begin a range of their own: a range then says where each of its records begins.
+        if (item.slot, item.slots) != (slot + width * records, width):
+            yield RecordRange(kind=kind, pool=pool, records=records, slot=slot, slots=width * records)
+            slot, width, records = item.slot, item.slots, 0
         records += 1
-    yield RecordRange(kind=kind, pool=pool, records=records, slot=slot, slots=end - slot)
+    yield RecordRange(kind=kind, pool=pool, records=records, slot=slot, slots=width * records)
 
 
 def _use_order(item: DigestItem) -> tuple[str, int, int, int, int]:

@@ -8,7 +8,7 @@ from typing import BinaryIO
 from anchor.errors import MalformedError, VerificationError
 from rng_service.log_entries import Digest, PoolErase, RecordRange, Totals
 from rng_service.names import Stream, lane_of, parse_pool_id
-from rng_service.records.digest import DigestItem, ranges_of
+from rng_service.records.digest import DigestItem, ranges_of, sort_key
 from rng_service.records.export import ExportHeader, ExportLine, read_lines, stated_text
 from rng_service.records.totals import TotalsFold
 from rng_service.verify.audit import Audit, AuditObserver
@@ -202,16 +202,13 @@ class ExportRecords(AuditObserver):
             )
 
     def _check_ranges(self, entry: Digest, records: list[tuple[ExportLine, OpenedRecord]]) -> None:
-        # Pool ids are ASCII, so that their order as text is their order as bytes.
-        keys = [(record.pool, record.slot, record.kind, record.digest) for _, record in records]
-        require(keys == sorted(keys), "digest-order", f"the records of digest {entry.seq} are not sorted")
+        items = [
+            DigestItem(record.pool, record.slot, record.slots, record.kind, record.digest) for _, record in records
+        ]
+        ordered = sorted(items, key=sort_key)
+        require(items == ordered, "digest-order", f"the records of digest {entry.seq} are not sorted")
         if self._header.complete:
-            found = ranges_of(
-                [
-                    DigestItem(record.pool, record.slot, record.slots, record.kind, record.digest)
-                    for _, record in records
-                ]
-            )
+            found = ranges_of(items)
             if found != entry.ranges:
                 raise VerificationError(
                     "digest-ranges", f"digest {entry.seq}: {_first_difference(found, entry.ranges)}"

@@ -198,7 +198,7 @@ class Story:
                 environment="demo",
                 log_key=self.vkey,
                 merge_delay_s=MERGE_DELAY_S,
-                heartbeat_s=60,
+                heartbeat_s=120,
                 close_delay_s=60,
                 beacon_margin_s=30,
             )

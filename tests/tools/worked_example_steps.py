@@ -305,7 +305,8 @@ def _opening(story: Story) -> Section:
 
 def _digest(story: Story) -> Section:
     built = story.digest
-    ordered = sorted(story.made, key=lambda made: (POOL.encode(), made.slot, made.kind.encode(), made.digest))
+    # All are of one pool; its settlements stand behind the others.
+    ordered = sorted(story.made, key=lambda made: (made.kind == "settle", made.slot, made.kind.encode(), made.digest))
     _same("order of the digest", [made.digest for made in ordered], [item.digest for item in built.items])
     names = ", ".join(made.name for made in ordered)
     leaves = [hashlib.sha256(b"\x00" + entry).digest() for entry in story.entries]

@@ -14,7 +14,11 @@ const MOST_RECORDS = 65_536;
 const byText = (a, b) => (a < b ? -1 : a > b ? 1 : 0);
 const sum = (numbers) => numbers.reduce((a, b) => a + b, 0);
 
-// The counts are those of the ranges, and the ranges are sorted and apart. Returns the number of records.
+// How many slots each record of a range has.
+const width = (range) => range.slots / range.records;
+
+// The counts are those of the ranges, and the ranges are sorted, apart, and of records of equal width. Returns the
+// number of records.
 function checkForm(digest) {
   const { counts, ranges } = digest;
   for (const kind of KINDS) {
@@ -26,12 +30,14 @@ function checkForm(digest) {
   for (const [place, range] of ranges.entries()) {
     const sized = range.kind === "settle"
       ? range.slot === undefined && range.slots === undefined
-      : range.slot >= 0 && range.slots >= range.records;
+      : range.slot >= 0 && range.slots >= range.records && range.slots % range.records === 0;
     require(KINDS.includes(range.kind) && range.records >= 1 && sized, 9, "digest-ranges", "a bad range");
     if (place === 0) continue;
     const before = ranges[place - 1];
     const order = byText(before.pool, range.pool) || byText(before.kind, range.kind);
-    const apart = order < 0 || (order === 0 && before.slot + before.slots < range.slot);
+    const end = before.slot + before.slots;
+    const apart = order < 0
+      || (order === 0 && (end < range.slot || (end === range.slot && width(before) !== width(range))));
     require(apart, 9, "digest-ranges", "the ranges are not sorted and apart");
   }
   return total;
@@ -47,37 +53,24 @@ function readDigests(digest, total, directory) {
   return digests;
 }
 
-// How many records of a range stand before a record, at least and at most. Each record takes at least one slot, and each
-// slot that is there belongs to a record.
-function before(range, record, own) {
+// How many records of a range stand before a draw or ticket: settlements stand behind all others of their pool, and of
+// one slot the kinds stand in the order of their names.
+function before(range, record) {
   const { pool, slot } = record.binding;
-  if (range.pool !== pool) return range.pool < pool ? [range.records, range.records] : [0, 0];
-  if (range.kind === "settle") return [0, range.records];
-  if (own) {
-    const below = slot - range.slot;
-    const above = range.slot + range.slots - slot - record.count;
-    return [
-      Math.max(below > 0 ? 1 : 0, range.records - 1 - above),
-      Math.min(below, range.records - 1 - (above > 0 ? 1 : 0)),
-    ];
-  }
-  // Within one slot the kinds stand in the order of their names.
-  const bound = slot + (range.kind < record.kind ? 1 : 0);
-  const below = bound - range.slot;
-  const above = range.slot + range.slots - bound;
-  if (below <= 0) return [0, 0];
-  if (above <= 0) return [range.records, range.records];
-  return [Math.max(1, range.records - above), Math.min(range.records, below)];
+  if (range.pool !== pool) return range.pool < pool ? range.records : 0;
+  if (range.kind === "settle") return 0;
+  const below = slot + (range.kind < record.kind ? 1 : 0) - range.slot;
+  return Math.min(Math.max(Math.ceil(below / width(range)), 0), range.records);
 }
 
 function checkPlace(digest, record, place) {
   const { pool, slot } = record.binding;
-  const own = digest.ranges.find((range) => range.pool === pool && range.kind === record.kind
-    && range.slot <= slot && slot + record.count <= range.slot + range.slots);
-  require(own !== undefined, 9, "digest-range", "the digest has no range over the record's slots");
-  const bounds = digest.ranges.map((range) => before(range, record, range === own));
-  const fits = sum(bounds.map(([least]) => least)) <= place && place <= sum(bounds.map(([, most]) => most));
-  require(fits, 9, "digest-place", "the record does not stand where the ranges put it");
+  const own = digest.ranges.some((range) => range.pool === pool && range.kind === record.kind
+    && range.slot <= slot && slot < range.slot + range.slots
+    && record.count === width(range) && (slot - range.slot) % width(range) === 0);
+  require(own, 9, "digest-range", "the digest has no range with the record's slots");
+  const due = sum(digest.ranges.map((range) => before(range, record)));
+  require(place === due, 9, "digest-place", "the record does not stand where the ranges put it");
 }
 
 // What fell due in an outage that the log admits is due that long after it (section 9).

@@ -36,19 +36,22 @@ def test_the_file_is_the_sorted_leaves_of_the_root():
     items = [item(2, 3), item(10, 0), item(2, 3, kind="ticket"), item(2, 1, 2, kind="void"), item(2, 3, kind="settle")]
     (digest,) = built(items)
     assert [entry.pool.rpartition("/")[2] for entry in digest.items] == ["10", "2", "2", "2", "2"]
-    assert [entry.kind for entry in digest.items[2:]] == ["draw", "settle", "ticket"]
+    assert [entry.kind for entry in digest.items[1:]] == ["void", "draw", "ticket", "settle"]
     assert digest.file == b"".join(entry.digest for entry in sorted(items, key=sort_key))
     assert digest.entry.root == root_of([entry.digest for entry in digest.items])
     assert digest.leaf == leaf_hash(digest.data)
     assert parse_entry(digest.data) == digest.entry
 
 
-def test_ranges_are_maximal_runs():
+def test_ranges_are_maximal_runs_of_equal_width():
     name = POOL.format(1)
-    found = ranges_of([item(1, 0), item(1, 1, 3), item(1, 5), item(1, 5, kind="ticket"), item(1, 5, kind="settle")])
+    draws = [item(1, 0), item(1, 1), item(1, 2, 3), item(1, 5, 3), item(1, 8), item(1, 10)]
+    found = ranges_of([*draws, item(1, 5, kind="ticket"), item(1, 5, kind="settle")])
     assert found == (
-        RecordRange(kind="draw", pool=name, records=2, slot=0, slots=4),
-        RecordRange(kind="draw", pool=name, records=1, slot=5, slots=1),
+        RecordRange(kind="draw", pool=name, records=2, slot=0, slots=2),
+        RecordRange(kind="draw", pool=name, records=2, slot=2, slots=6),
+        RecordRange(kind="draw", pool=name, records=1, slot=8, slots=1),
+        RecordRange(kind="draw", pool=name, records=1, slot=10, slots=1),
         RecordRange(kind="settle", pool=name, records=1),
         RecordRange(kind="ticket", pool=name, records=1, slot=5, slots=1),
     )
@@ -101,7 +104,7 @@ class Files:
 )
 def test_whatever_is_built_the_auditor_accepts(places):
     class Config:
-        heartbeat_s = 60
+        time_us, heartbeat_s = 5, 60
 
     registry = Registry.__new__(Registry)
     registry.config = Config()

@@ -135,12 +135,14 @@ class KeyAnnouncedTwice(Teller):
 @forgery("partial bob", "digest-place")
 @forgery("export", "digest-ranges")
 class TwoDrawsOfOneSlotListedAsTwoSlots(Teller):
+    listed = 2
+
     def live(self):
         first, *_ = self.boot()
         held = [self.draw(first, seed=SEED, caller="alice"), None]
         self.back(first, 0)
         held[1] = self.draw(first, seed=SEED, caller="mallory")
-        self.back(first, 2)
+        self.back(first, self.listed)
         self.digest()
         self.draw(first)
         self.digest()
@@ -160,6 +162,80 @@ class TwoDrawsOfOneSlotListedAsTwoSlots(Teller):
             return items
         ordered = sorted(items, key=lambda item: item.digest)
         return [item._replace(slot=slot) for slot, item in enumerate(ordered)]
+
+
+@forgery("bob", "digest-place")
+@forgery("partial bob", "digest-place")
+@forgery("export", "digest-order")
+class TwoDrawsOfOneSlotOneListedAsASettlement(TwoDrawsOfOneSlotListedAsTwoSlots):
+    listed = 1
+
+    def on_digest_items(self, items):
+        if len(items) != 2:
+            return items
+        first, second = sorted(items, key=lambda item: item.digest)
+        return [first._replace(kind="settle"), second]
+
+
+class DrawInsideABatch(Teller):
+    """Draws a slot of a batch for somebody else, with another batch behind them; each class lists them its own way."""
+
+    def live(self):
+        first, *_ = self.boot()
+        self.alice = self.draw(first, count=2, seed=SEED, caller="alice")
+        self.back(first, 1)
+        self.bob = self.draw(first, seed=SEED, caller="bob")
+        self.back(first, 3)
+        self.draw(first, count=2, caller="shill")
+        self.digest()
+        self.draw(first)
+        self.digest()
+
+    def on_digest_items(self, items):
+        if len(items) != 3:
+            return items
+        batch, single, last = sorted(items, key=lambda item: item.slot)
+        return [batch._replace(slots=1), single._replace(slots=2), last]
+
+
+@forgery("alice", "digest-range")
+@forgery("partial alice", "digest-range")
+@forgery("bob", "digest-range")
+@forgery("partial bob", "digest-range")
+@forgery("export", "digest-ranges")
+class BatchAndDrawInItListedWithEachOthersSlots(DrawInsideABatch):
+    pass
+
+
+def in_one_range(entry):
+    """Merge the ranges of a digest that has several."""
+    if not isinstance(entry, Digest) or len(entry.ranges) < 2:
+        return entry
+    records, slots = sum(item.records for item in entry.ranges), sum(item.slots for item in entry.ranges)
+    return replace(entry, ranges=(replace(entry.ranges[0], records=records, slots=slots),))
+
+
+@forgery("log", "digest-ranges")
+@forgery("alice", "digest-ranges")
+@forgery("bob", "digest-ranges")
+class BatchAndDrawInItListedAsOneRange(DrawInsideABatch):
+    def on_entry(self, entry):
+        return in_one_range(entry)
+
+
+@forgery("log", "digest-ranges")
+@forgery("plain", "digest-ranges")
+class RangeCutInTwo(Teller):
+    def live(self):
+        first, *_ = self.boot()
+        self.plain, _ = self.draw(first), self.draw(first)
+        self.digest()
+
+    def on_entry(self, entry):
+        if not isinstance(entry, Digest) or not entry.ranges:
+            return entry
+        (whole,) = entry.ranges
+        return replace(entry, ranges=tuple(replace(whole, records=1, slot=slot, slots=1) for slot in (0, 1)))
 
 
 @forgery("bob", "digest-range")

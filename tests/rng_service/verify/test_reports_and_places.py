@@ -1,5 +1,4 @@
 from hashlib import sha256
-from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -13,6 +12,7 @@ from rng_service.names import lane_of
 from rng_service.records.digest import DigestItem, build_digests
 from rng_service.verify import verify_export, verify_log, verify_pool, verify_receipt
 from rng_service.verify.clock import LogClock
+from rng_service.verify.digests import check_digest_form
 from rng_service.verify.opened import OpenedRecord
 from rng_service.verify.place import check_place
 from rng_service.verify.receipt_digest import CLOCK_SKIPPED
@@ -20,6 +20,7 @@ from rng_service.verify.seeds import Seeds
 
 DICE = "dice-99/1/base/real"
 POOL = "dev/dice-99/1/base/real/0/{}"
+UNDER = {"bet": "under", "threshold": 5000}
 SEED = b"a seed of the caller's"
 
 
@@ -69,18 +70,31 @@ def record_of(item):
 @given(items=digest_items())
 def test_every_record_of_an_honest_digest_stands_where_its_ranges_put_it(items):
     (built,) = build_digests(items, origin="example.org/dev", time_us=5, seq=0, prev=NO_DIGEST)
+    check_digest_form(built.entry)
     for place, item in enumerate(built.items):
-        if item.kind != "settle":
-            check_place(built.entry, record_of(item), place)
+        check_place(built.entry, record_of(item), place)
 
 
 @given(items=digest_items())
-def test_where_every_record_has_one_slot_there_is_one_place_for_each(items):
-    single = [item for item in items if item.slots == 1 and item.kind != "settle"]
-    (built,) = build_digests(single, origin="example.org/dev", time_us=5, seq=0, prev=NO_DIGEST)
-    for place, (item, after) in enumerate(pairwise(built.items)):
-        assert reason_of(check_place, built.entry, record_of(item), place + 1) == "digest-place"
-        assert reason_of(check_place, built.entry, record_of(after), place) == "digest-place"
+def test_no_record_may_stand_in_another_place_and_settlements_only_in_each_others(items):
+    (built,) = build_digests(items, origin="example.org/dev", time_us=5, seq=0, prev=NO_DIGEST)
+    for place, item in enumerate(built.items):
+        for other, held in enumerate(built.items):
+            if other == place or (item.kind == held.kind == "settle" and item.pool == held.pool):
+                check_place(built.entry, record_of(item), other)
+            else:
+                assert reason_of(check_place, built.entry, record_of(item), other) == "digest-place"
+
+
+def test_a_record_that_is_not_aligned_with_its_range_or_has_another_width_is_refused():
+    items = [DigestItem(POOL.format(1), slot, 2, "draw", bytes([slot]) * 32) for slot in (0, 2, 4)]
+    (built,) = build_digests(items, origin="example.org/dev", time_us=5, seq=0, prev=NO_DIGEST)
+    record = record_of(items[1])
+    check_place(built.entry, record, 1)
+    for other in (record._replace(slot=1), record._replace(slot=3), record._replace(slots=1), record._replace(slots=4)):
+        assert reason_of(check_place, built.entry, other, 1) == "digest-range"
+    for other in (record._replace(slot=6), record._replace(slot=-2)):
+        assert reason_of(check_place, built.entry, other, 1) == "digest-range"
 
 
 def test_a_record_of_another_kind_or_slot_has_no_range():
@@ -89,6 +103,18 @@ def test_a_record_of_another_kind_or_slot_has_no_range():
     record = record_of(items[1])
     for other in (record._replace(kind="void"), record._replace(slot=2), record._replace(slots=2)):
         assert reason_of(check_place, built.entry, other, 1) == "digest-range"
+
+
+def test_a_partial_export_may_have_settlements(tmp_path):
+    operator, (pool,) = started(tmp_path)
+    draws = [operator.draw(pool, count=2), operator.draw(pool)]
+    operator.settle(draws[1], bet=UNDER)
+    operator.settle(draws[0], bet=UNDER)
+    operator.draw(pool, caller="arcade")
+    operator.digest()
+    operator.publish()
+    path = operator.export(tmp_path / "export", only=lambda record: record.kind == "settle")
+    assert verify_export(path, operator.source, operator.vkey).records["settle"] == 2
 
 
 # Lanes that change.
