@@ -1,7 +1,7 @@
 """Unary calls without a thread each: begun on grpc's serving thread, finished by whoever has the answer.
 
 grpc's synchronous server gives every call a state with a lock of its own, looks for its handler, hands it to a worker
-thread that waits for the request, and computes and sends there; that costs more than a whole draw. A `FastMethod` is
+thread that waits for the request, and computes and sends there; half of what an empty call costs. A `FastMethod` is
 called with the request's bytes on the serving thread instead, must return at once, and is answered later through its
 `UnaryCall`, a commit group at a time. Everything else (ports, TLS, health, reflection, streams, limits, shutdown) stays
 grpc's.
