@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, text
 
 from rng_service.errors import LedgerError
-from rng_service.ledger.models import MAX_RECORDS_PER_REQUEST, POSITION_BITS, TICKET_OPEN
+from rng_service.ledger.models import MAX_RECORDS_PER_REQUEST, POSITION_BITS
 from rng_service.ledger.statements import execute
 from rng_service.ledger.tasks import BoundRecord
 from rng_service.vault.binding import read_binding
@@ -145,9 +145,3 @@ def ticket_binding(connection: Connection, pool: int, slot: int) -> bytes:
     if found is None:
         raise LedgerError(f"slot {slot} was drawn on a ticket that is not in the ledger")
     return bytes(found)
-
-
-def ticket_is_open(connection: Connection, hashed: bytes) -> bool:
-    """Return whether a ticket can still be drawn, as far as its state says."""
-    state = execute(connection, "SELECT state FROM tickets WHERE hash = ?", (hashed,)).scalar()
-    return bool(state == TICKET_OPEN)
