@@ -26,6 +26,7 @@ lint: $(VENV)/.ready ## style, types, import direction, generated code and help 
 	@PATH=$(abspath $(BIN)):$$PATH $(BIN)/python tests/tools/generate_protos.py --check
 	@$(BIN)/buf lint
 	@$(BIN)/python tests/tools/readme_help.py --check
+	@$(BIN)/python tests/tools/make_game_schema.py --check
 
 bench: $(VENV)/.ready ## ratios and raw figures from one run
 	@$(BIN)/sealdraw bench

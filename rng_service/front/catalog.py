@@ -140,14 +140,15 @@ class Stream:
 
     def warm(self) -> None:
         """Work out the limits of the bets that the program lists, before a call has to wait for it."""
-        for _, bet in self.definition.program(self.program_id).model.listed_bets():
-            self.most_stake(canonical.encode(bet.canonical).decode("ascii"), bet)
+        for _, priced in self.definition.program(self.program_id).model.listed_bets():
+            if "bet" in priced.canonical:
+                self.bet(canonical.encode(priced.canonical).decode("ascii"))[1].highest  # noqa: B018 - it is kept
 
     def most_stake(self, canonical_bet: str, bet: Bet) -> int:
         """Return the largest stake whose top prize is still an amount that a record can state."""
         limit = self._limits.get(canonical_bet)
         if limit is None:
-            top = bet.prizes().top[0]
+            top = bet.highest
             limit = int(MAX_MONEY / top) if top > 1 else MAX_MONEY
             if len(self._limits) >= _KEPT_BETS:
                 self._limits.clear()

@@ -9,6 +9,7 @@ from anchor import canonical
 from anchor.errors import MalformedError
 from rng_service.games.errors import GameError
 from rng_service.games.models import MODELS, SettlementModel
+from rng_service.games.models.base import AwardingModel
 from rng_service.games.reading import Node, named_members, read_json
 from rng_service.games.steps import parse_steps
 from rng_service.outcome import Program, StepError, compile_program
@@ -27,6 +28,8 @@ class GameProgram:
     model_name: str
     model: SettlementModel = field(repr=False)
     play_classes: tuple[str, ...] = PLAY_CLASSES
+    # Drawn only where an earlier draw of the round awarded it (free spins): its stake is a reference, not taken again.
+    feature: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +66,7 @@ def parse_game(data: bytes) -> GameDefinition:
     version = fields["version"].integer(1, 2**31 - 1)
     title = fields["title"].text(120)
     programs = {name: _parse_program(name, node) for name, node in named_members(fields["programs"], MAX_PROGRAMS)}
+    _check_features(fields["programs"], programs)
     try:
         canonical_bytes = canonical.encode(root.value)
     except MalformedError as error:
@@ -78,7 +82,7 @@ def load_game(path: Path) -> GameDefinition:
 
 
 def _parse_program(program_id: str, node: Node) -> GameProgram:
-    fields = node.fields(("steps", "settlement"), ("play_classes",))
+    fields = node.fields(("steps", "settlement"), ("play_classes", "feature"))
     steps = parse_steps(fields["steps"])
     try:
         outcome = compile_program(steps)
@@ -89,8 +93,32 @@ def _parse_program(program_id: str, node: Node) -> GameProgram:
     if "model" not in members:
         settlement.fail("the key 'model' is missing")
     model_name = members["model"].choice(MODELS)
-    model = MODELS[model_name](settlement, fields["steps"], steps)
-    return GameProgram(program_id, outcome, model_name, model, _play_classes(fields.get("play_classes")))
+    model = MODELS[model_name].read(settlement, fields["steps"], steps)
+    return GameProgram(
+        program_id,
+        outcome,
+        model_name,
+        model,
+        _play_classes(fields.get("play_classes")),
+        "feature" in fields and fields["feature"].boolean(),
+    )
+
+
+def _check_features(node: Node, programs: Mapping[str, GameProgram]) -> None:
+    """Demand that what a program awards exists as a feature, and that every feature can be awarded."""
+    awarded: set[str] = set()
+    for name, program in programs.items():
+        if not isinstance(program.model, AwardingModel):
+            continue
+        for target in program.model.feature_programs:
+            if target not in programs or not programs[target].feature:
+                node.fail(f'{name} awards draws of {target!r}, which is no program with "feature": true')
+            if not set(program.play_classes) <= set(programs[target].play_classes):
+                node.fail(f"{name} is played in a play class in which its feature {target!r} is not")
+            awarded.add(target)
+    for name, program in programs.items():
+        if program.feature and name not in awarded:
+            node.fail(f"no program awards draws of the feature {name!r}")
 
 
 def _play_classes(node: Node | None) -> tuple[str, ...]:

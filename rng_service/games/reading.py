@@ -146,6 +146,12 @@ class Node:
             self.fail("a prize of 0 is a loss: leave it out")
         return pays
 
+    def boolean(self) -> bool:
+        """Return true or false."""
+        if not isinstance(self.value, bool):
+            self.fail(f"expected true or false, got {shown(self.value)}")
+        return self.value
+
     def text(self, longest: int) -> str:
         """Return a string of 1 to ``longest`` printable ASCII characters."""
         value = self.value

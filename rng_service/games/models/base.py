@@ -1,8 +1,9 @@
 """What a settlement model is: it reads its part of a definition, takes bets, and knows their mathematics."""
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from fractions import Fraction
-from typing import Protocol, TypeVar
+from typing import Protocol, TypeVar, runtime_checkable
 
 from anchor.canonical import JSONValue
 from rng_service.games.errors import BetError, nearest, shown
@@ -16,20 +17,97 @@ _StepKind = TypeVar("_StepKind", bound=Step)
 
 
 class Bet(Protocol):
-    """A bet that was validated against its program."""
+    """A bet that was validated against its program; what is settled."""
 
     @property
     def canonical(self) -> dict[str, JSONValue]:
         """The one form in which this bet is recorded."""
 
+    @property
+    def highest(self) -> Fraction:
+        """The largest multiplier that any outcome gives, or a bound above it; stakes are limited by it."""
+
     def multiplier(self, outcome: Outcome) -> Fraction:
         """Return what the outcome pays back for each unit staked, the stake included; 0 is a loss."""
 
+
+@runtime_checkable
+class Priced(Protocol):
+    """Something whose return is known exactly: a bet without later decisions, or a strategy for the others."""
+
+    @property
+    def canonical(self) -> dict[str, JSONValue]:
+        """The bet as it is recorded, or ``{"strategy": name}``."""
+
     def rtp(self) -> Fraction:
-        """Return the exact return to player, by the cheapest way there is."""
+        """Return the exact return to player of one draw, by the cheapest way there is."""
 
     def prizes(self) -> PrizeDistribution:
         """Return the whole distribution; its mean equals `rtp`, reached by another way where there is one."""
+
+
+@runtime_checkable
+class Contributing(Protocol):
+    """A priced bet whose return has parts that are worth showing, such as lines and scatters."""
+
+    def contributions(self) -> Mapping[str, Fraction]:
+        """Return the parts of `Priced.rtp` by name; they sum to it."""
+
+
+@runtime_checkable
+class FollowingBet(Protocol):
+    """A bet that only makes sense after what the previous step of its round showed (hi-lo's card on the table)."""
+
+    @property
+    def follows(self) -> Outcome:
+        """The outcome that the previous step must have had."""
+
+
+@runtime_checkable
+class AwardingBet(Protocol):
+    """A bet whose outcome may give the player draws of other programs of the game, such as free spins."""
+
+    def awards(self, outcome: Outcome) -> Mapping[str, int]:
+        """Return how many draws of which feature programs the outcome gives; programs without any are left out."""
+
+
+@runtime_checkable
+class AwardingPrice(Protocol):
+    """The joint chances of what one draw pays and what it awards."""
+
+    def joint(self) -> Mapping[tuple[Fraction, tuple[tuple[str, int], ...]], Fraction]:
+        """Return (multiplier, awards sorted by program) → probability; the probabilities sum to 1."""
+
+
+@runtime_checkable
+class AwardingModel(Protocol):
+    """A model that names feature programs of the same game."""
+
+    @property
+    def feature_programs(self) -> Collection[str]:
+        """The programs whose draws it may award."""
+
+
+@dataclass(frozen=True, slots=True)
+class Strategy:
+    """A way of playing a game with decisions, and what it returns exactly."""
+
+    name: str
+    returned: Fraction
+    distribution: PrizeDistribution
+
+    @property
+    def canonical(self) -> dict[str, JSONValue]:
+        """The strategy by its name; it is no bet that could be placed."""
+        return {"strategy": self.name}
+
+    def rtp(self) -> Fraction:
+        """Return the exact return."""
+        return self.returned
+
+    def prizes(self) -> PrizeDistribution:
+        """Return the probability of each multiplier."""
+        return self.distribution
 
 
 class SettlementModel(Protocol):
@@ -38,8 +116,8 @@ class SettlementModel(Protocol):
     def resolve(self, bet: BetFields) -> Bet:
         """Validate a bet, an object with at least the key ``bet``; raises BetError with the path."""
 
-    def listed_bets(self) -> Sequence[tuple[str, Bet]]:
-        """Return the bets whose theory is published, each under a label that is unique in the program."""
+    def listed_bets(self) -> Sequence[tuple[str, Priced]]:
+        """Return what the published theory lists, each under a label that is unique in the program."""
 
 
 class ModelReader(Protocol):
@@ -47,6 +125,19 @@ class ModelReader(Protocol):
 
     def __call__(self, settlement: Node, steps_node: Node, steps: Sequence[Step]) -> SettlementModel:
         """Return the model; raises GameError with the path of the field that does not hold."""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelKind:
+    """A settlement model as its file offers it, under the name ``MODEL``.
+
+    ``schema`` is the JSON Schema of the settlement object's members, without ``model``: a mapping with
+    ``required``, ``properties`` and whatever else relates them.
+    """
+
+    name: str
+    read: ModelReader
+    schema: Mapping[str, JSONValue]
 
 
 def only_step(node: Node, steps: Sequence[Step], kind: type[_StepKind], words: str) -> _StepKind:

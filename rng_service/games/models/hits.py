@@ -7,7 +7,16 @@ from math import comb
 
 from anchor.canonical import JSONValue
 from rng_service.games.errors import BetError
-from rng_service.games.models.base import Bet, BetFields, bet_name, bet_numbers, only_fields, only_step
+from rng_service.games.models.base import (
+    Bet,
+    BetFields,
+    ModelKind,
+    Priced,
+    bet_name,
+    bet_numbers,
+    only_fields,
+    only_step,
+)
 from rng_service.games.prizes import PrizeDistribution, winning
 from rng_service.games.reading import Node, counted_members
 from rng_service.outcome import Sample, Step
@@ -30,6 +39,11 @@ class HitsBet:
     def canonical(self) -> dict[str, JSONValue]:
         """The bet as it is recorded, numbers as the player sees them, ascending."""
         return {"bet": "pick", "numbers": sorted(pick + self.first_number for pick in self.picks)}
+
+    @property
+    def highest(self) -> Fraction:
+        """The largest prize that can be won."""
+        return max(self.pays.values())
 
     def multiplier(self, outcome: Outcome) -> Fraction:
         """Return the prize for the number of picks among the drawn numbers."""
@@ -74,7 +88,7 @@ class HitsModel:
             raise BetError("$.numbers", f"{len(numbers)} picks have no row in the paytable; it has {rows}")
         return HitsBet(frozenset(number - first for number in numbers), first, self.step, row)
 
-    def listed_bets(self) -> Sequence[tuple[str, Bet]]:
+    def listed_bets(self) -> Sequence[tuple[str, Priced]]:
         """List one bet for each number of picks; which numbers are picked changes nothing."""
         return [
             (f"pick-{picks}", HitsBet(frozenset(range(picks)), self.first_number, self.step, row))
@@ -90,3 +104,21 @@ def read_hits(settlement: Node, steps_node: Node, steps: Sequence[Step]) -> Hits
     for picks, row in counted_members(fields["pays"], 1, step.n):
         pays[picks] = {hits: prize.multiplier() for hits, prize in counted_members(row, 0, picks)}
     return HitsModel(step, fields["first_number"].integer(0, 1_000_000), pays)
+
+
+MODEL = ModelKind(
+    "hits",
+    read_hits,
+    {
+        "required": ["first_number", "pays"],
+        "properties": {
+            "first_number": {"type": "integer", "minimum": 0, "maximum": 1000000},
+            "pays": {
+                "type": "object",
+                "minProperties": 1,
+                "propertyNames": {"type": "string", "pattern": "^[1-9][0-9]*$"},
+                "additionalProperties": {"$ref": "#/$defs/prizes_by_count"},
+            },
+        },
+    },
+)

@@ -13,7 +13,7 @@ from functools import cached_property
 from math import lcm, prod
 
 from anchor.canonical import JSONValue
-from rng_service.games.models.base import Bet, BetFields, bet_name, only_fields, only_step
+from rng_service.games.models.base import Bet, BetFields, ModelKind, Priced, bet_name, only_fields, only_step
 from rng_service.games.models.paylines import LineAutomaton, line_automaton
 from rng_service.games.models.tickets import ticket_prizes
 from rng_service.games.prizes import PrizeDistribution
@@ -47,6 +47,11 @@ class LinesBet:
     def canonical(self) -> dict[str, JSONValue]:
         """The bet as it is recorded."""
         return {"bet": "spin"}
+
+    @property
+    def highest(self) -> Fraction:
+        """The largest prize that can be won."""
+        return self.prizes().top[0]
 
     def multiplier(self, outcome: Outcome) -> Fraction:
         """Return the sum of all line prizes and the scatter prize, for each unit of the whole stake."""
@@ -125,7 +130,7 @@ class LinesModel:
         only_fields(bet, ("bet",))
         return self.spin
 
-    def listed_bets(self) -> Sequence[tuple[str, Bet]]:
+    def listed_bets(self) -> Sequence[tuple[str, Priced]]:
         """List the spin."""
         return [("spin", self.spin)]
 
@@ -204,3 +209,44 @@ def _prizes_by_count(node: Node, low: int, high: int) -> dict[int, Fraction]:
 
 def _window(strip: Sequence[int], stop: int, rows: int) -> tuple[int, ...]:
     return tuple(strip[(stop + row) % len(strip)] for row in range(rows))
+
+
+MODEL = ModelKind(
+    "lines",
+    read_lines,
+    {
+        "required": ["rows", "symbols", "lines", "pays"],
+        "properties": {
+            "rows": {"type": "integer", "minimum": 1, "maximum": 16},
+            "symbols": {
+                "type": "array",
+                "minItems": 1,
+                "maxItems": 64,
+                "uniqueItems": True,
+                "items": {"$ref": "#/$defs/symbol"},
+            },
+            "wild": {"$ref": "#/$defs/symbol"},
+            "scatter": {"$ref": "#/$defs/symbol"},
+            "lines": {
+                "type": "array",
+                "minItems": 1,
+                "maxItems": 256,
+                "uniqueItems": True,
+                "items": {
+                    "type": "array",
+                    "minItems": 1,
+                    "maxItems": 10,
+                    "items": {"type": "integer", "minimum": 0, "maximum": 15},
+                },
+            },
+            "pays": {
+                "type": "object",
+                "minProperties": 1,
+                "propertyNames": {"$ref": "#/$defs/symbol"},
+                "additionalProperties": {"$ref": "#/$defs/prizes_by_count"},
+            },
+            "scatter_pays": {"$ref": "#/$defs/prizes_by_count"},
+        },
+        "dependentRequired": {"scatter": ["scatter_pays"], "scatter_pays": ["scatter"]},
+    },
+)

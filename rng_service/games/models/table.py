@@ -10,7 +10,7 @@ from fractions import Fraction
 
 from anchor.canonical import JSONValue
 from rng_service.games.errors import BetError, GameError
-from rng_service.games.models.base import Bet, BetFields, bet_name, bet_numbers, only_fields
+from rng_service.games.models.base import Bet, BetFields, ModelKind, Priced, bet_name, bet_numbers, only_fields
 from rng_service.games.prizes import PrizeDistribution, winning
 from rng_service.games.reading import Node, named_members
 from rng_service.outcome import Step, Uniform, Weighted
@@ -43,6 +43,11 @@ class TableBet:
     canonical: dict[str, JSONValue]
     pays: Mapping[int, Fraction]
     wheel: Wheel
+
+    @property
+    def highest(self) -> Fraction:
+        """The largest prize that can be won."""
+        return max(self.pays.values())
 
     def multiplier(self, outcome: Outcome) -> Fraction:
         """Return what the drawn number pays."""
@@ -82,9 +87,9 @@ class TableModel:
             raise BetError("$.numbers", f"not a selection of {bet['bet']!r}, which takes {sizes_text} numbers")
         return found
 
-    def listed_bets(self) -> Sequence[tuple[str, Bet]]:
+    def listed_bets(self) -> Sequence[tuple[str, Priced]]:
         """List each bet once, or each of its selections when they differ in their chances."""
-        listed: list[tuple[str, Bet]] = []
+        listed: list[tuple[str, Priced]] = []
         for name in sorted(self.bets):
             selections = self.bets[name]
             distributions = {frozenset(found.prizes().probabilities.items()) for found in selections.values()}
@@ -154,3 +159,59 @@ def _numbers(node: Node, highest: int) -> list[tuple[int, Node]]:
         seen.add(number)
         found.append((number, item))
     return found
+
+
+MODEL = ModelKind(
+    "table",
+    read_table,
+    {
+        "required": ["bets"],
+        "properties": {
+            "bets": {
+                "type": "object",
+                "minProperties": 1,
+                "maxProperties": 256,
+                "propertyNames": {"$ref": "#/$defs/name"},
+                "additionalProperties": {
+                    "anyOf": [
+                        {
+                            "type": "object",
+                            "additionalProperties": False,
+                            "required": ["pays", "selections"],
+                            "properties": {
+                                "pays": {"$ref": "#/$defs/multiplier"},
+                                "selections": {
+                                    "type": "array",
+                                    "minItems": 1,
+                                    "maxItems": 4096,
+                                    "items": {"$ref": "#/$defs/numbers"},
+                                },
+                            },
+                        },
+                        {
+                            "type": "object",
+                            "additionalProperties": False,
+                            "required": ["prizes"],
+                            "properties": {
+                                "prizes": {
+                                    "type": "array",
+                                    "minItems": 1,
+                                    "maxItems": 4096,
+                                    "items": {
+                                        "type": "object",
+                                        "additionalProperties": False,
+                                        "required": ["pays", "numbers"],
+                                        "properties": {
+                                            "pays": {"$ref": "#/$defs/multiplier"},
+                                            "numbers": {"$ref": "#/$defs/numbers"},
+                                        },
+                                    },
+                                }
+                            },
+                        },
+                    ]
+                },
+            }
+        },
+    },
+)

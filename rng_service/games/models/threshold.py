@@ -11,7 +11,16 @@ from fractions import Fraction
 
 from anchor.canonical import MAX_INTEGER, JSONValue
 from rng_service.games.errors import BetError
-from rng_service.games.models.base import Bet, BetFields, bet_integer, bet_name, only_fields, only_step
+from rng_service.games.models.base import (
+    Bet,
+    BetFields,
+    ModelKind,
+    Priced,
+    bet_integer,
+    bet_name,
+    only_fields,
+    only_step,
+)
 from rng_service.games.prizes import PrizeDistribution, winning
 from rng_service.games.reading import Node
 from rng_service.outcome import Step, Uniform
@@ -39,6 +48,11 @@ class ThresholdBet:
     def _wins(self) -> int:
         return self.threshold if self.side == "under" else self.faces - 1 - self.threshold
 
+    @property
+    def highest(self) -> Fraction:
+        """The largest prize that can be won."""
+        return self.pays
+
     def multiplier(self, outcome: Outcome) -> Fraction:
         """Return the multiplier when the roll lies strictly on the chosen side."""
         roll = outcome[0]
@@ -65,6 +79,9 @@ class ThresholdModel:
 
     def resolve(self, bet: BetFields) -> Bet:
         """Take ``{"bet": "under" or "over", "threshold": t}``."""
+        return self._bet(bet)
+
+    def _bet(self, bet: BetFields) -> ThresholdBet:
         side = bet_name(bet, _SIDES)
         only_fields(bet, ("bet", "threshold"))
         threshold = bet_integer(bet, "threshold", 0, self.faces - 1)
@@ -79,14 +96,14 @@ class ThresholdModel:
             return self.fewest, self.most
         return self.faces - 1 - self.most, self.faces - 1 - self.fewest
 
-    def listed_bets(self) -> Sequence[tuple[str, Bet]]:
+    def listed_bets(self) -> Sequence[tuple[str, Priced]]:
         """List the longest shot, the shortest, and one near even chances, for both sides."""
         middle = min(max(self.faces // 2, self.fewest), self.most)
-        found: dict[str, Bet] = {}
+        found: dict[str, Priced] = {}
         for side in _SIDES:
             for wins in (self.fewest, middle, self.most):
                 threshold = wins if side == "under" else self.faces - 1 - wins
-                found[f"{side}:{threshold}"] = self.resolve({"bet": side, "threshold": threshold})
+                found[f"{side}:{threshold}"] = self._bet({"bet": side, "threshold": threshold})
         return list(found.items())
 
 
@@ -105,3 +122,17 @@ def read_threshold(settlement: Node, steps_node: Node, steps: Sequence[Step]) ->
         limit = (target * step.n).__ceil__() - 1
         fields["most_wins"].fail(f"more than {limit} winning numbers would pay no more than the stake")
     return ThresholdModel(step.n, target, fewest, most)
+
+
+MODEL = ModelKind(
+    "threshold",
+    read_threshold,
+    {
+        "required": ["rtp", "fewest_wins", "most_wins"],
+        "properties": {
+            "rtp": {"$ref": "#/$defs/multiplier"},
+            "fewest_wins": {"$ref": "#/$defs/large"},
+            "most_wins": {"$ref": "#/$defs/large"},
+        },
+    },
+)

@@ -23,8 +23,8 @@ def holds(schema, value):
 
 
 def _type(schema, value):
-    kinds = {"object": dict, "array": list, "string": str, "integer": int}
-    return isinstance(value, kinds[schema["type"]]) and not isinstance(value, bool)
+    kinds = {"object": dict, "array": list, "string": str, "integer": int, "boolean": bool}
+    return isinstance(value, kinds[schema["type"]]) and isinstance(value, bool) == (schema["type"] == "boolean")
 
 
 def _ref(schema, value):
