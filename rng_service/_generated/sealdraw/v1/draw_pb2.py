@@ -25,41 +25,41 @@ _sym_db = _symbol_database.Default()
 from sealdraw.v1 import types_pb2 as sealdraw_dot_v1_dot_types__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16sealdraw/v1/draw.proto\x12\x0bsealdraw.v1\x1a\x17sealdraw/v1/types.proto\"\xcc\x01\n\x0eReserveRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x0c\n\x04game\x18\x02 \x01(\t\x12\x0f\n\x07version\x18\x03 \x01(\r\x12\x0f\n\x07program\x18\x04 \x01(\t\x12*\n\nplay_class\x18\x05 \x01(\x0e\x32\x16.sealdraw.v1.PlayClass\x12\x0f\n\x07session\x18\x06 \x01(\t\x12\x18\n\x10\x63lient_seed_hash\x18\x07 \x01(\x0c\x12\x1f\n\x04tags\x18\x08 \x01(\x0b\x32\x11.sealdraw.v1.Tags\"z\n\x0fReserveResponse\x12$\n\x06ticket\x18\x01 \x01(\x0b\x32\x14.sealdraw.v1.Receipt\x12\x13\n\x0bticket_hash\x18\x02 \x01(\x0c\x12\x12\n\nexpires_us\x18\x03 \x01(\x03\x12\x18\n\x10session_sequence\x18\x04 \x01(\x04\"\x9b\x02\n\x0b\x44rawRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x0c\n\x04game\x18\x02 \x01(\t\x12\x0f\n\x07version\x18\x03 \x01(\r\x12\x0f\n\x07program\x18\x04 \x01(\t\x12*\n\nplay_class\x18\x05 \x01(\x0e\x32\x16.sealdraw.v1.PlayClass\x12\x0f\n\x07session\x18\x06 \x01(\t\x12\x13\n\x0b\x63lient_seed\x18\x07 \x01(\x0c\x12\x13\n\x0bticket_hash\x18\x08 \x01(\x0c\x12!\n\x05wager\x18\t \x01(\x0b\x32\x12.sealdraw.v1.Wager\x12\x1d\n\x15next_client_seed_hash\x18\n \x01(\x0c\x12\x1f\n\x04tags\x18\x0b \x01(\x0b\x32\x11.sealdraw.v1.Tags\"\x82\x01\n\x0c\x44rawResponse\x12%\n\x07receipt\x18\x01 \x01(\x0b\x32\x14.sealdraw.v1.Receipt\x12\x18\n\x10session_sequence\x18\x02 \x01(\x04\x12\x31\n\x0bnext_ticket\x18\x03 \x01(\x0b\x32\x1c.sealdraw.v1.ReserveResponse\"\xfb\x01\n\x10\x42\x61tchDrawRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x0c\n\x04game\x18\x02 \x01(\t\x12\x0f\n\x07version\x18\x03 \x01(\r\x12\x0f\n\x07program\x18\x04 \x01(\t\x12*\n\nplay_class\x18\x05 \x01(\x0e\x32\x16.sealdraw.v1.PlayClass\x12\x0f\n\x07session\x18\x06 \x01(\t\x12\x13\n\x0b\x63lient_seed\x18\x07 \x01(\x0c\x12\r\n\x05\x63ount\x18\x08 \x01(\r\x12!\n\x05wager\x18\t \x01(\x0b\x32\x12.sealdraw.v1.Wager\x12\x1f\n\x04tags\x18\n \x01(\x0b\x32\x11.sealdraw.v1.Tags\";\n\x11\x42\x61tchDrawResponse\x12&\n\x08receipts\x18\x01 \x03(\x0b\x32\x14.sealdraw.v1.Receipt\"\xe3\x01\n\rSettleRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x17\n\x0f\x64raw_request_id\x18\x02 \x01(\t\x12\x0c\n\x04item\x18\x03 \x01(\r\x12\x0e\n\x06\x62\x65ttor\x18\x04 \x01(\x0c\x12\x13\n\x0bstake_minor\x18\x05 \x01(\x04\x12\x14\n\x0cpayout_minor\x18\x06 \x01(\x04\x12\x10\n\x08\x63urrency\x18\x07 \x01(\t\x12\x0b\n\x03\x62\x65t\x18\x08 \x01(\t\x12-\n\x06status\x18\t \x01(\x0e\x32\x1d.sealdraw.v1.SettlementStatus\x12\x0e\n\x06reason\x18\n \x01(\t\"G\n\x0eSettleResponse\x12\x0e\n\x06record\x18\x01 \x01(\x0c\x12%\n\x07opening\x18\x02 \x01(\x0b\x32\x14.sealdraw.v1.Opening\"+\n\x15ResolveRequestRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\"\x9c\x02\n\x16ResolveRequestResponse\x12\x38\n\x05state\x18\x01 \x01(\x0e\x32).sealdraw.v1.ResolveRequestResponse.State\x12&\n\x08receipts\x18\x02 \x03(\x0b\x32\x14.sealdraw.v1.Receipt\x12,\n\x06ticket\x18\x03 \x01(\x0b\x32\x1c.sealdraw.v1.ReserveResponse\x12/\n\nsettlement\x18\x04 \x01(\x0b\x32\x1b.sealdraw.v1.SettleResponse\"A\n\x05State\x12\x15\n\x11STATE_UNSPECIFIED\x10\x00\x12\x0f\n\x0bSTATE_BOUND\x10\x01\x12\x10\n\x0cSTATE_FENCED\x10\x02\"\'\n\x11GetReceiptRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\"\x9b\x01\n\x12GetReceiptResponse\x12&\n\x08receipts\x18\x01 \x03(\x0b\x32\x14.sealdraw.v1.Receipt\x12,\n\x06ticket\x18\x02 \x01(\x0b\x32\x1c.sealdraw.v1.ReserveResponse\x12/\n\nsettlement\x18\x03 \x01(\x0b\x32\x1b.sealdraw.v1.SettleResponse*n\n\x10SettlementStatus\x12!\n\x1dSETTLEMENT_STATUS_UNSPECIFIED\x10\x00\x12\x1b\n\x17SETTLEMENT_STATUS_FINAL\x10\x01\x12\x1a\n\x16SETTLEMENT_STATUS_VOID\x10\x02\x32\xc9\x03\n\x0b\x44rawService\x12\x44\n\x07Reserve\x12\x1b.sealdraw.v1.ReserveRequest\x1a\x1c.sealdraw.v1.ReserveResponse\x12;\n\x04\x44raw\x12\x18.sealdraw.v1.DrawRequest\x1a\x19.sealdraw.v1.DrawResponse\x12J\n\tBatchDraw\x12\x1d.sealdraw.v1.BatchDrawRequest\x1a\x1e.sealdraw.v1.BatchDrawResponse\x12\x41\n\x06Settle\x12\x1a.sealdraw.v1.SettleRequest\x1a\x1b.sealdraw.v1.SettleResponse\x12Y\n\x0eResolveRequest\x12\".sealdraw.v1.ResolveRequestRequest\x1a#.sealdraw.v1.ResolveRequestResponse\x12M\n\nGetReceipt\x12\x1e.sealdraw.v1.GetReceiptRequest\x1a\x1f.sealdraw.v1.GetReceiptResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16sealdraw/v1/draw.proto\x12\x0bsealdraw.v1\x1a\x17sealdraw/v1/types.proto\"\xcc\x01\n\x0eReserveRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x0c\n\x04game\x18\x02 \x01(\t\x12\x0f\n\x07version\x18\x03 \x01(\r\x12\x0f\n\x07program\x18\x04 \x01(\t\x12*\n\nplay_class\x18\x05 \x01(\x0e\x32\x16.sealdraw.v1.PlayClass\x12\x0f\n\x07session\x18\x06 \x01(\t\x12\x18\n\x10\x63lient_seed_hash\x18\x07 \x01(\x0c\x12\x1f\n\x04tags\x18\x08 \x01(\x0b\x32\x11.sealdraw.v1.Tags\"z\n\x0fReserveResponse\x12$\n\x06ticket\x18\x01 \x01(\x0b\x32\x14.sealdraw.v1.Receipt\x12\x13\n\x0bticket_hash\x18\x02 \x01(\x0c\x12\x12\n\nexpires_us\x18\x03 \x01(\x03\x12\x18\n\x10session_sequence\x18\x04 \x01(\x04\"\xbb\x02\n\x0b\x44rawRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x0c\n\x04game\x18\x02 \x01(\t\x12\x0f\n\x07version\x18\x03 \x01(\r\x12\x0f\n\x07program\x18\x04 \x01(\t\x12*\n\nplay_class\x18\x05 \x01(\x0e\x32\x16.sealdraw.v1.PlayClass\x12\x0f\n\x07session\x18\x06 \x01(\t\x12\x13\n\x0b\x63lient_seed\x18\x07 \x01(\x0c\x12\x13\n\x0bticket_hash\x18\x08 \x01(\x0c\x12!\n\x05wager\x18\t \x01(\x0b\x32\x12.sealdraw.v1.Wager\x12\x1d\n\x15next_client_seed_hash\x18\n \x01(\x0c\x12\x1f\n\x04tags\x18\x0b \x01(\x0b\x32\x11.sealdraw.v1.Tags\x12\x10\n\x08round_id\x18\x0c \x01(\t\x12\x0c\n\x04step\x18\r \x01(\r\"\x82\x01\n\x0c\x44rawResponse\x12%\n\x07receipt\x18\x01 \x01(\x0b\x32\x14.sealdraw.v1.Receipt\x12\x18\n\x10session_sequence\x18\x02 \x01(\x04\x12\x31\n\x0bnext_ticket\x18\x03 \x01(\x0b\x32\x1c.sealdraw.v1.ReserveResponse\"\xfb\x01\n\x10\x42\x61tchDrawRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x0c\n\x04game\x18\x02 \x01(\t\x12\x0f\n\x07version\x18\x03 \x01(\r\x12\x0f\n\x07program\x18\x04 \x01(\t\x12*\n\nplay_class\x18\x05 \x01(\x0e\x32\x16.sealdraw.v1.PlayClass\x12\x0f\n\x07session\x18\x06 \x01(\t\x12\x13\n\x0b\x63lient_seed\x18\x07 \x01(\x0c\x12\r\n\x05\x63ount\x18\x08 \x01(\r\x12!\n\x05wager\x18\t \x01(\x0b\x32\x12.sealdraw.v1.Wager\x12\x1f\n\x04tags\x18\n \x01(\x0b\x32\x11.sealdraw.v1.Tags\";\n\x11\x42\x61tchDrawResponse\x12&\n\x08receipts\x18\x01 \x03(\x0b\x32\x14.sealdraw.v1.Receipt\"\xe3\x01\n\rSettleRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x17\n\x0f\x64raw_request_id\x18\x02 \x01(\t\x12\x0c\n\x04item\x18\x03 \x01(\r\x12\x0e\n\x06\x62\x65ttor\x18\x04 \x01(\x0c\x12\x13\n\x0bstake_minor\x18\x05 \x01(\x04\x12\x14\n\x0cpayout_minor\x18\x06 \x01(\x04\x12\x10\n\x08\x63urrency\x18\x07 \x01(\t\x12\x0b\n\x03\x62\x65t\x18\x08 \x01(\t\x12-\n\x06status\x18\t \x01(\x0e\x32\x1d.sealdraw.v1.SettlementStatus\x12\x0e\n\x06reason\x18\n \x01(\t\"G\n\x0eSettleResponse\x12\x0e\n\x06record\x18\x01 \x01(\x0c\x12%\n\x07opening\x18\x02 \x01(\x0b\x32\x14.sealdraw.v1.Opening\"+\n\x15ResolveRequestRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\"\x9c\x02\n\x16ResolveRequestResponse\x12\x38\n\x05state\x18\x01 \x01(\x0e\x32).sealdraw.v1.ResolveRequestResponse.State\x12&\n\x08receipts\x18\x02 \x03(\x0b\x32\x14.sealdraw.v1.Receipt\x12,\n\x06ticket\x18\x03 \x01(\x0b\x32\x1c.sealdraw.v1.ReserveResponse\x12/\n\nsettlement\x18\x04 \x01(\x0b\x32\x1b.sealdraw.v1.SettleResponse\"A\n\x05State\x12\x15\n\x11STATE_UNSPECIFIED\x10\x00\x12\x0f\n\x0bSTATE_BOUND\x10\x01\x12\x10\n\x0cSTATE_FENCED\x10\x02\"\'\n\x11GetReceiptRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\"\x9b\x01\n\x12GetReceiptResponse\x12&\n\x08receipts\x18\x01 \x03(\x0b\x32\x14.sealdraw.v1.Receipt\x12,\n\x06ticket\x18\x02 \x01(\x0b\x32\x1c.sealdraw.v1.ReserveResponse\x12/\n\nsettlement\x18\x03 \x01(\x0b\x32\x1b.sealdraw.v1.SettleResponse*n\n\x10SettlementStatus\x12!\n\x1dSETTLEMENT_STATUS_UNSPECIFIED\x10\x00\x12\x1b\n\x17SETTLEMENT_STATUS_FINAL\x10\x01\x12\x1a\n\x16SETTLEMENT_STATUS_VOID\x10\x02\x32\xc9\x03\n\x0b\x44rawService\x12\x44\n\x07Reserve\x12\x1b.sealdraw.v1.ReserveRequest\x1a\x1c.sealdraw.v1.ReserveResponse\x12;\n\x04\x44raw\x12\x18.sealdraw.v1.DrawRequest\x1a\x19.sealdraw.v1.DrawResponse\x12J\n\tBatchDraw\x12\x1d.sealdraw.v1.BatchDrawRequest\x1a\x1e.sealdraw.v1.BatchDrawResponse\x12\x41\n\x06Settle\x12\x1a.sealdraw.v1.SettleRequest\x1a\x1b.sealdraw.v1.SettleResponse\x12Y\n\x0eResolveRequest\x12\".sealdraw.v1.ResolveRequestRequest\x1a#.sealdraw.v1.ResolveRequestResponse\x12M\n\nGetReceipt\x12\x1e.sealdraw.v1.GetReceiptRequest\x1a\x1f.sealdraw.v1.GetReceiptResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'sealdraw.v1.draw_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_SETTLEMENTSTATUS']._serialized_start=1963
-  _globals['_SETTLEMENTSTATUS']._serialized_end=2073
+  _globals['_SETTLEMENTSTATUS']._serialized_start=1995
+  _globals['_SETTLEMENTSTATUS']._serialized_end=2105
   _globals['_RESERVEREQUEST']._serialized_start=65
   _globals['_RESERVEREQUEST']._serialized_end=269
   _globals['_RESERVERESPONSE']._serialized_start=271
   _globals['_RESERVERESPONSE']._serialized_end=393
   _globals['_DRAWREQUEST']._serialized_start=396
-  _globals['_DRAWREQUEST']._serialized_end=679
-  _globals['_DRAWRESPONSE']._serialized_start=682
-  _globals['_DRAWRESPONSE']._serialized_end=812
-  _globals['_BATCHDRAWREQUEST']._serialized_start=815
-  _globals['_BATCHDRAWREQUEST']._serialized_end=1066
-  _globals['_BATCHDRAWRESPONSE']._serialized_start=1068
-  _globals['_BATCHDRAWRESPONSE']._serialized_end=1127
-  _globals['_SETTLEREQUEST']._serialized_start=1130
-  _globals['_SETTLEREQUEST']._serialized_end=1357
-  _globals['_SETTLERESPONSE']._serialized_start=1359
-  _globals['_SETTLERESPONSE']._serialized_end=1430
-  _globals['_RESOLVEREQUESTREQUEST']._serialized_start=1432
-  _globals['_RESOLVEREQUESTREQUEST']._serialized_end=1475
-  _globals['_RESOLVEREQUESTRESPONSE']._serialized_start=1478
-  _globals['_RESOLVEREQUESTRESPONSE']._serialized_end=1762
-  _globals['_RESOLVEREQUESTRESPONSE_STATE']._serialized_start=1697
-  _globals['_RESOLVEREQUESTRESPONSE_STATE']._serialized_end=1762
-  _globals['_GETRECEIPTREQUEST']._serialized_start=1764
-  _globals['_GETRECEIPTREQUEST']._serialized_end=1803
-  _globals['_GETRECEIPTRESPONSE']._serialized_start=1806
-  _globals['_GETRECEIPTRESPONSE']._serialized_end=1961
-  _globals['_DRAWSERVICE']._serialized_start=2076
-  _globals['_DRAWSERVICE']._serialized_end=2533
+  _globals['_DRAWREQUEST']._serialized_end=711
+  _globals['_DRAWRESPONSE']._serialized_start=714
+  _globals['_DRAWRESPONSE']._serialized_end=844
+  _globals['_BATCHDRAWREQUEST']._serialized_start=847
+  _globals['_BATCHDRAWREQUEST']._serialized_end=1098
+  _globals['_BATCHDRAWRESPONSE']._serialized_start=1100
+  _globals['_BATCHDRAWRESPONSE']._serialized_end=1159
+  _globals['_SETTLEREQUEST']._serialized_start=1162
+  _globals['_SETTLEREQUEST']._serialized_end=1389
+  _globals['_SETTLERESPONSE']._serialized_start=1391
+  _globals['_SETTLERESPONSE']._serialized_end=1462
+  _globals['_RESOLVEREQUESTREQUEST']._serialized_start=1464
+  _globals['_RESOLVEREQUESTREQUEST']._serialized_end=1507
+  _globals['_RESOLVEREQUESTRESPONSE']._serialized_start=1510
+  _globals['_RESOLVEREQUESTRESPONSE']._serialized_end=1794
+  _globals['_RESOLVEREQUESTRESPONSE_STATE']._serialized_start=1729
+  _globals['_RESOLVEREQUESTRESPONSE_STATE']._serialized_end=1794
+  _globals['_GETRECEIPTREQUEST']._serialized_start=1796
+  _globals['_GETRECEIPTREQUEST']._serialized_end=1835
+  _globals['_GETRECEIPTRESPONSE']._serialized_start=1838
+  _globals['_GETRECEIPTRESPONSE']._serialized_end=1993
+  _globals['_DRAWSERVICE']._serialized_start=2108
+  _globals['_DRAWSERVICE']._serialized_end=2565
 # @@protoc_insertion_point(module_scope)

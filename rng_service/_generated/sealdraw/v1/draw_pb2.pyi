@@ -126,6 +126,8 @@ class DrawRequest(_message.Message):
     WAGER_FIELD_NUMBER: _builtins.int
     NEXT_CLIENT_SEED_HASH_FIELD_NUMBER: _builtins.int
     TAGS_FIELD_NUMBER: _builtins.int
+    ROUND_ID_FIELD_NUMBER: _builtins.int
+    STEP_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     game: _builtins.str
     version: _builtins.int
@@ -138,6 +140,10 @@ class DrawRequest(_message.Message):
     """The ticket_hash of Reserve; empty for a one-step draw."""
     next_client_seed_hash: _builtins.bytes
     """Asks for the next ticket in the same call: the hash of the seed after this one."""
+    round_id: _builtins.str
+    """The round of several draws that this one belongs to: 1 to 64 characters as in a session; empty for a draw alone."""
+    step: _builtins.int
+    """The draw's place in its round, dense from 1; 0 exactly when round_id is empty. Each step is drawn once."""
     @_builtins.property
     def wager(self) -> _types_pb2.Wager: ...
     @_builtins.property
@@ -156,10 +162,12 @@ class DrawRequest(_message.Message):
         wager: _types_pb2.Wager | None = ...,
         next_client_seed_hash: _builtins.bytes = ...,
         tags: _types_pb2.Tags | None = ...,
+        round_id: _builtins.str = ...,
+        step: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["tags", b"tags", "wager", b"wager"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["client_seed", b"client_seed", "game", b"game", "next_client_seed_hash", b"next_client_seed_hash", "play_class", b"play_class", "program", b"program", "request_id", b"request_id", "session", b"session", "tags", b"tags", "ticket_hash", b"ticket_hash", "version", b"version", "wager", b"wager"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["client_seed", b"client_seed", "game", b"game", "next_client_seed_hash", b"next_client_seed_hash", "play_class", b"play_class", "program", b"program", "request_id", b"request_id", "round_id", b"round_id", "session", b"session", "step", b"step", "tags", b"tags", "ticket_hash", b"ticket_hash", "version", b"version", "wager", b"wager"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
