@@ -54,6 +54,27 @@ class Contributing(Protocol):
         """Return the parts of `Priced.rtp` by name; they sum to it."""
 
 
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One line of a paytable: what it pays for each unit staked, how often in one draw, and what that returns.
+
+    ``chance`` is the expected number of times (a slot's spin can hit a combination on several lines at once).
+    """
+
+    name: str
+    pays: Fraction
+    chance: Fraction
+    returned: Fraction
+
+
+@runtime_checkable
+class Itemised(Protocol):
+    """A priced bet that can be taken apart along its paytable."""
+
+    def items(self) -> Sequence[Item]:
+        """Return the lines of the paytable; what they return sums to `Priced.rtp`."""
+
+
 @runtime_checkable
 class FollowingBet(Protocol):
     """A bet that only makes sense after what the previous step of its round showed (hi-lo's card on the table)."""
