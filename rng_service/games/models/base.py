@@ -71,7 +71,7 @@ class Item:
 class Itemised(Protocol):
     """A priced bet that can be taken apart along its paytable."""
 
-    def items(self) -> Sequence[Item]:
+    def breakdown(self) -> Sequence[Item]:
         """Return the lines of the paytable; what they return sums to `Priced.rtp`."""
 
 
