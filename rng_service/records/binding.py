@@ -25,6 +25,8 @@ class DrawBinding:
     bet: str = ""
     tags: str = ""
     ticket: str = ""
+    round_id: str = ""
+    step: int = 0
 
     def to_bytes(self, pool: str, slot: int, bind_time_us: int, nonce: str) -> bytes:
         """Return the binding's bytes for ``slot`` of ``pool``; hex arguments are lowercase text."""
@@ -42,11 +44,15 @@ class DrawBinding:
             f'"nonce":"{nonce}","payload":"{self.payload}","pool":"{pool}","program":"{self.program}",'
             f'"request":"{self.request}",',
         )
+        if self.round_id:
+            parts.append(f'"round":"{self.round_id}",')
         if self.session:
             parts.append(f'"session":"{self.session}","session_seq":{self.session_sequence},')
         parts.append(f'"slot":{slot},')
         if self.currency:
             parts.append(f'"stake_minor":{self.stake_minor},')
+        if self.round_id:
+            parts.append(f'"step":{self.step},')
         if self.tags:
             parts.append(f'"tags":"{self.tags}",')
         if self.ticket:

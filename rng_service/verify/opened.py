@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from anchor import canonical
 from anchor.errors import MalformedError
 from rng_service.entry_fields import MAX_POOL_SIZE
+from rng_service.games.rounds import MAX_STEP
 from rng_service.records.record import binding_hash, record_digest
 
 MAX_RECORD_BYTES = 8_388_608
@@ -36,6 +37,7 @@ _TEXTS = {
     "pool": "[a-z0-9/-]{9,256}",
     "program": _NAME,
     "request": _HASH,
+    "round": "[A-Za-z0-9._:-]{1,64}",
     "session": "[A-Za-z0-9._:-]{1,64}",
     "status": "final|confirm|void",
     "tags": _HASH,
@@ -43,12 +45,14 @@ _TEXTS = {
 }
 _VOID_REASON = "ticket-expired|quarantine|retired|frozen|recovered"
 _SETTLE_REASON = "[a-z0-9-]{1,64}"
-_INTEGERS = frozenset(("bind_time", "count", "expires", "payout_minor", "session_seq", "slot", "stake_minor", "v"))
+_INTEGERS = frozenset(
+    ("bind_time", "count", "expires", "payout_minor", "session_seq", "slot", "stake_minor", "step", "v")
+)
 # The members of each kind of binding; a question mark stands behind those that may be absent.
 _MEMBERS = {
     "draw": (
-        "bet? bind_time caller client_seed? count? currency? nonce payload pool program request session? "
-        "session_seq? slot stake_minor? tags? ticket? v"
+        "bet? bind_time caller client_seed? count? currency? nonce payload pool program request round? "
+        "session? session_seq? slot stake_minor? step? tags? ticket? v"
     ),
     "settle": (
         "bet? bettor bind_time caller currency draw nonce payload payout_minor pool reason? request slot "
@@ -226,6 +230,8 @@ def _check_numbers(kind: str, binding: dict[str, Any]) -> int:
             raise MalformedError("binding: session_seq counts from 1")
         if ("stake_minor" in binding) != ("currency" in binding):
             raise MalformedError("binding: stake_minor and currency stand together")
+        if "round" in binding or "step" in binding:
+            _check_step(binding)
     slots: int = 1
     if "count" in binding:
         slots = binding["count"]
@@ -236,3 +242,12 @@ def _check_numbers(kind: str, binding: dict[str, Any]) -> int:
     if binding["slot"] + slots > MAX_POOL_SIZE:
         raise MalformedError("binding: its slots do not lie in a pool")
     return slots
+
+
+def _check_step(binding: dict[str, Any]) -> None:
+    if ("round" in binding) != ("step" in binding):
+        raise MalformedError("binding: round and step stand together")
+    if not 1 <= binding["step"] <= MAX_STEP:
+        raise MalformedError(f"binding: step counts from 1 to {MAX_STEP}")
+    if "count" in binding:
+        raise MalformedError("binding: a step of a round has one slot")

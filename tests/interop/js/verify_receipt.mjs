@@ -35,7 +35,10 @@ const RECEIPT_KEYS = [
 const BINDING_KEYS = {
   draw: [
     ["v", "pool", "slot", "bind_time", "nonce", "caller", "request", "payload", "program"],
-    ["count", "session", "session_seq", "client_seed", "ticket", "stake_minor", "currency", "bet", "tags"],
+    [
+      "count", "session", "session_seq", "client_seed", "ticket", "stake_minor", "currency", "bet", "tags",
+      "round", "step",
+    ],
   ],
   ticket: [
     ["v", "pool", "slot", "bind_time", "nonce", "caller", "request", "payload", "program", "client_seed_hash", "expires"],
@@ -83,6 +86,12 @@ function parseRecord(text) {
   if ((binding.stake_minor === undefined) !== (binding.currency === undefined)) throw new TypeError("half a stake");
   if (binding.count !== undefined && binding.ticket !== undefined) throw new TypeError("a ticket has one slot");
   if ((binding.session === undefined) !== (binding.session_seq === undefined)) throw new TypeError("half a session");
+  if ((binding.round === undefined) !== (binding.step === undefined)) throw new TypeError("half a step");
+  if (binding.round !== undefined) {
+    if (!/^[A-Za-z0-9._:-]{1,64}$/.test(binding.round)) throw new TypeError("a bad round");
+    if (natural(binding.step, 1) >= 2 ** 31) throw new TypeError("a bad step");
+    if (binding.count !== undefined) throw new TypeError("a step of a round has one slot");
+  }
   const seed = hex(binding.client_seed ?? "");
   if (binding.client_seed !== undefined && (seed.length < 16 || seed.length > 64)) throw new TypeError("a bad client seed");
   const bindingBytes = ascii(text.slice('{"binding":'.length, text.lastIndexOf(`,"kind":"${record.kind}"`)));

@@ -21,6 +21,11 @@ POOL = "dev/roulette/1/main/real/0/1"
         ({"stake_minor": 5, "currency": "EUR"}, {"stake_minor", "currency"}),
         ({"stake_minor": 5, "currency": "EUR", "bet": '{"bet":"red"}'}, {"stake_minor", "currency", "bet"}),
         ({"tags": HASH, "ticket": HASH}, {"tags", "ticket"}),
+        ({"round_id": "r.1", "step": 3}, {"round", "step"}),
+        (
+            {"round_id": "r.1", "step": 1, "session": "s", "session_sequence": 1, "stake_minor": 5, "currency": "EUR"},
+            {"round", "step", "session", "session_seq", "stake_minor", "currency"},
+        ),
     ],
 )
 def test_a_draw_binding_is_canonical_and_has_the_fields_that_were_given(optional, expected):

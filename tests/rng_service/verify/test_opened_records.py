@@ -37,6 +37,8 @@ BINDINGS = {
             "currency": st.just("EUR"),
             "bet": BETS,
             "tags": HASHES,
+            "round": st.just("r.1"),
+            "step": st.integers(0, 3),
         },
     ),
     "ticket": st.fixed_dictionaries(
@@ -140,6 +142,12 @@ DRAW = {
         {"bet": {"a": 2**53}},
         {"v": 2},
         {"reason": "retired"},
+        {"round": "a"},
+        {"step": 1},
+        {"round": "a", "step": 0},
+        {"round": "a", "step": 2**31},
+        {"round": "a b", "step": 1},
+        {"round": "a", "step": 1, "count": 2},
     ],
 )
 def test_bindings_that_contradict_the_protocol_are_refused(members):

@@ -1,0 +1,133 @@
+"""Rounds of several draws: what each step may be, given the steps before it (PROTOCOL.md, section 7).
+
+A round is a game that one draw does not decide: hi-lo bets on the card that lies on the table, a slot pays free spins.
+The service asks here before it binds a step, and the auditor asks again with nothing but the records; both go through
+the same three moves: `Round.award` with what the last step's outcome gave, `Round.take` with the next step's program,
+bet and stake, and again. Everything is a value; nothing here knows of a ledger.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Final, cast
+
+from rng_service.games.definition import GameProgram
+from rng_service.games.models.base import AwardingBet, AwardingModel, Bet, FollowingBet
+from rng_service.outcome.primitives import Outcome
+
+MAX_STEP: Final = 2**31 - 1
+
+# Whether a class of bets has the hook, asked of its first bet: asking each would show on the path of every draw.
+_FOLLOWING: Final[dict[type[Bet], bool]] = {}
+
+
+class RoundError(Exception):
+    """A draw that its round, or the lack of one, does not allow.
+
+    ``kind`` is one of ``round-missing``, ``round-bet``, ``round-follows``, ``feature-unawarded``, ``feature-pending``
+    and ``feature-stake``: the reason under which an auditor reports it.
+    """
+
+    def __init__(self, kind: str, message: str) -> None:
+        super().__init__(message)
+        self.kind = kind
+        self.message = message
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """A round between two steps.
+
+    ``stake_minor`` and ``currency`` are those of the newest step that was paid for, 0 and "" when it had no wager;
+    ``awarded`` counts the draws of feature programs that were given and not made yet, none of them 0.
+    """
+
+    step: int = 0
+    stake_minor: int = 0
+    currency: str = ""
+    awarded: Mapping[str, int] = field(default_factory=dict)
+
+    def award(self, program: GameProgram, bet: Bet | None, outcome: Outcome) -> "Round":
+        """Return the round with what the newest step's outcome gives; ``program`` and ``bet`` are that step's."""
+        given: object = bet
+        if not awards_features(program) or not isinstance(given, AwardingBet):
+            return self
+        awarded = dict(self.awarded)
+        for name, draws in given.awards(outcome).items():
+            if draws > 0:
+                awarded[name] = awarded.get(name, 0) + draws
+        return replace(self, awarded=awarded)
+
+    def take(
+        self, program: GameProgram, bet: Bet | None, stake_minor: int, currency: str, last: Outcome | None
+    ) -> "Round":
+        """Return the round behind its next step, before that step's outcome is known.
+
+        ``last`` is the outcome of the step before, None when this is the first. Raises RoundError.
+        """
+        _check_bet(program, bet)
+        followed = follows(bet)
+        if followed is not None and tuple(followed) != last:
+            seen = "there is none" if last is None else f"it had {_shown(last)}"
+            raise RoundError("round-follows", f"the bet follows {_shown(followed)} in the step before; {seen}")
+        if not program.feature:
+            if self.awarded:
+                # Awards have the stake of the step that gave them: another paid step would leave it open which.
+                waiting = ", ".join(f"{draws} of {name}" for name, draws in sorted(self.awarded.items()))
+                raise RoundError("feature-pending", f"awarded draws come first: {waiting}")
+            return Round(self.step + 1, stake_minor, currency)
+        left = self.awarded.get(program.program_id, 0)
+        if not left:
+            raise RoundError("feature-unawarded", f"no awarded draw of {program.program_id} is left in the round")
+        if (stake_minor, currency) != (self.stake_minor, self.currency):
+            raise RoundError(
+                "feature-stake",
+                f"a draw of {program.program_id} states the stake that awarded it, "
+                f"{self.stake_minor} {self.currency}, not {stake_minor} {currency}",
+            )
+        awarded = {name: draws for name, draws in self.awarded.items() if name != program.program_id}
+        if left > 1:
+            awarded[program.program_id] = left - 1
+        return replace(self, step=self.step + 1, awarded=awarded)
+
+
+def check_alone(program: GameProgram, bet: Bet | None) -> None:
+    """Check that a draw may stand outside any round; raises RoundError."""
+    if program.feature:
+        raise RoundError("feature-unawarded", f"{program.program_id} is only drawn in a round that awarded it")
+    if awards_features(program):
+        raise RoundError("round-missing", f"{program.program_id} may award draws, which takes a round to make them in")
+    if follows(bet) is not None:
+        raise RoundError("round-follows", "the bet follows the last step of a round, and the draw is in none")
+
+
+def check_settled_later(bet: Bet) -> None:
+    """Check that a bet may be told after the draw; raises RoundError."""
+    if follows(bet) is not None:
+        raise RoundError("round-follows", "a bet that follows the last step of a round is made with its draw")
+
+
+def awards_features(program: GameProgram) -> bool:
+    """Return whether a draw of ``program`` may award draws of feature programs."""
+    return isinstance(program.model, AwardingModel) and bool(program.model.feature_programs)
+
+
+def follows(bet: Bet | None) -> Outcome | None:
+    """Return the outcome that the step before must have had, None for a bet that follows nothing."""
+    if bet is None:
+        return None
+    kind = type(bet)
+    known = _FOLLOWING.get(kind)
+    if known is None:
+        known = _FOLLOWING[kind] = isinstance(bet, FollowingBet)
+    return cast("FollowingBet", bet).follows if known else None
+
+
+def _check_bet(program: GameProgram, bet: Bet | None) -> None:
+    if bet is None and (program.feature or awards_features(program)):
+        # What a bet that is told later awards, nobody could say when the next step is drawn.
+        raise RoundError("round-bet", f"a draw of {program.program_id} has a stake and a bet of its own")
+
+
+def _shown(outcome: Outcome) -> str:
+    text = " ".join(map(str, outcome[:20]))
+    return text if len(outcome) <= 20 else f"{text} … ({len(outcome)} values)"
