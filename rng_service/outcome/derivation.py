@@ -20,6 +20,7 @@ _OUTER = bytes(byte ^ 0x5C for byte in range(256))
 _INNER_TAIL = b"\x36" * 32
 _OUTER_TAIL = b"\x5c" * 32
 _COUNTERS = tuple(counter.to_bytes(4, "big") for counter in range(16))
+_INNER_FIRST = _INNER_TAIL + _COUNTERS[0]
 
 
 class OutcomeStream:
@@ -28,16 +29,16 @@ class OutcomeStream:
     Owned by whoever derives one outcome; two readers would consume each other's bytes.
     """
 
-    __slots__ = ("_buffer", "_inner", "_next_block", "_outer", "_position")
+    __slots__ = ("_buffer", "_key", "_next_block", "_position")
 
     def __init__(self, key: bytes) -> None:
         """Start at byte 0 of the stream under the 32-byte draw key ``key``."""
         if len(key) != 32:
             raise MalformedError(f"draw key: {len(key)} bytes, expected 32")
-        self._inner = inner = key.translate(_INNER) + _INNER_TAIL
-        self._outer = outer = key.translate(_OUTER) + _OUTER_TAIL
+        self._key = key
         # No outcome but the one-valued ones gets by without block 0, so it is made at once.
-        self._buffer = sha256(outer + sha256(inner + _COUNTERS[0]).digest()).digest()
+        inner = sha256(key.translate(_INNER) + _INNER_FIRST).digest()
+        self._buffer = sha256(key.translate(_OUTER) + _OUTER_TAIL + inner).digest()
         self._next_block = 1
         self._position = 0
 
@@ -47,10 +48,12 @@ class OutcomeStream:
         self._position = 0
         buffer = self._buffer[start:]
         needed = end - start
+        inner = self._key.translate(_INNER) + _INNER_TAIL
+        outer = self._key.translate(_OUTER) + _OUTER_TAIL
         while len(buffer) < needed:
             block = self._next_block
             counter = _COUNTERS[block] if block < 16 else block.to_bytes(4, "big")
-            buffer += sha256(self._outer + sha256(self._inner + counter).digest()).digest()
+            buffer += sha256(outer + sha256(inner + counter).digest()).digest()
             self._next_block = block + 1
         self._buffer = buffer
 

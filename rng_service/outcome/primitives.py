@@ -6,9 +6,11 @@ from dataclasses import dataclass, field
 from itertools import accumulate
 
 from rng_service.outcome.derivation import OutcomeStream, uniform_constants
+from rng_service.outcome.lookup import compile_lookup
 from rng_service.outcome.steps import (
     MAX_COUNT,
     MAX_STEPS,
+    Lookup,
     Reels,
     Sample,
     Shuffle,
@@ -57,6 +59,8 @@ def _chain(parts: tuple[Derive, ...]) -> Derive:
 
 def _compile(step: Step) -> Derive:
     match step:
+        case Lookup(table):
+            return compile_lookup(table)
         case Uniform(n, count):
             return _uniform(n, count)
         case Weighted(weights, count):

@@ -5,6 +5,8 @@ Every step has a fixed ``width``: the number of integers that it adds to the out
 
 from dataclasses import dataclass
 
+from rng_service.outcome.lookup import LookupTable
+
 MAX_BOUND = 2**64
 MAX_COUNT = 4_096  # integers that one step, and one program, may yield
 MAX_DECK = 65_536  # cards that a sample or shuffle may hold in memory for a draw
@@ -120,4 +122,16 @@ class Reels:
         return len(self.strips)
 
 
-Step = Uniform | Weighted | Sample | Shuffle | Reels
+@dataclass(frozen=True, slots=True)
+class Lookup:
+    """One row of a weighted lookup table, by its index from 0."""
+
+    table: LookupTable
+
+    @property
+    def width(self) -> int:
+        """The number of integers that this step yields."""
+        return 1
+
+
+Step = Lookup | Uniform | Weighted | Sample | Shuffle | Reels
