@@ -41,6 +41,9 @@ def check(file: Path, as_json: bool) -> None:
     click.echo(f"{definition.title}: {definition.game} version {definition.version}")
     click.echo(f"digest {figures['digest']}")
     for name, program in figures["programs"].items():
+        if not program["bets"]:
+            click.echo(f"\nprogram {name}: no bets: outcomes only")
+            continue
         click.echo(f"\nprogram {name}: returns {program['rtp_percent']} % on {program['reference_bet']}")
         for line in table_lines(_HEADER, [_row(label, bet) for label, bet in program["bets"].items()]):
             click.echo(f"  {line}")

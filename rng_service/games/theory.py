@@ -61,7 +61,8 @@ def theory(definition: GameDefinition, *, distribution: bool = False) -> dict[st
     Probabilities and returns are exact, as strings like ``"36/37"``; the standard deviation (of the multiplier,
     for one unit staked) and the volatility indexes (its 1.645-fold at 90 %, its 1.96-fold at 95 %) become floats
     at the very end. The figures at the top of a program are those of its ``reference_bet``. With
-    ``distribution`` each bet also has the probability of every multiplier. Raises as `program_theory`.
+    ``distribution`` each bet also has the probability of every multiplier. A program that takes no bets has only
+    ``"bets": {}``. Raises as `program_theory`.
     """
     return {
         "game": definition.game,
@@ -84,6 +85,8 @@ def bet_rtp(definition: GameDefinition, program_id: str, bet: Any) -> Fraction:
 
 def _program(definition: GameDefinition, program_id: str, distribution: bool) -> dict[str, Any]:
     found = program_theory(definition, program_id)
+    if not found:
+        return {"bets": {}}
     reference = reference_bet(found)
     bets = {label: _figures(bet, distribution) for label, bet in found.items()}
     feature = {"feature": True} if definition.program(program_id).feature else {}

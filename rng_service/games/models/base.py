@@ -195,15 +195,15 @@ def bet_integer(bet: BetFields, key: str, low: int, high: int) -> int:
     return value
 
 
-def bet_numbers(bet: BetFields, low: int, high: int, longest: int) -> tuple[int, ...]:
-    """Return the different integers under ``numbers``, each from ``low`` to ``high``, in ascending order."""
-    numbers = bet["numbers"]
+def bet_numbers(bet: BetFields, low: int, high: int, longest: int, key: str = "numbers") -> tuple[int, ...]:
+    """Return the different integers under ``key``, each from ``low`` to ``high``, in ascending order."""
+    numbers = bet[key]
     if not isinstance(numbers, list | tuple) or not 1 <= len(numbers) <= longest:
-        raise BetError("$.numbers", f"expected an array of 1 to {longest} numbers, got {shown(numbers)}")
+        raise BetError(f"$.{key}", f"expected an array of 1 to {longest} numbers, got {shown(numbers)}")
     for position, number in enumerate(numbers):
         if type(number) is not int or not low <= number <= high:
-            raise BetError(f"$.numbers[{position}]", f"expected a number from {low} to {high}, got {shown(number)}")
+            raise BetError(f"$.{key}[{position}]", f"expected a number from {low} to {high}, got {shown(number)}")
     ascending = tuple(sorted(numbers))
     if len(set(ascending)) < len(ascending):
-        raise BetError("$.numbers", "the same number stands here twice")
+        raise BetError(f"$.{key}", "the same number stands here twice")
     return ascending

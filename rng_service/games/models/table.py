@@ -1,7 +1,8 @@
 """Settlement model "table": one drawn number, and bets that win on sets of numbers.
 
 A bet either offers ``selections`` (the sets that a player may choose from, all paid alike: roulette) or
-carries ``prizes`` (what each set of numbers pays, nothing to choose: a wheel of fortune).
+carries ``prizes`` (what each set of numbers pays, nothing to choose: a wheel of fortune). Selections may come
+with ``refunds``: numbers that are not chosen but give a part of the stake back (la partage on the zero).
 """
 
 from collections.abc import Mapping, Sequence
@@ -104,7 +105,7 @@ class TableModel:
 
 
 def read_table(settlement: Node, steps_node: Node, steps: Sequence[Step]) -> TableModel:
-    """Read ``{"model": "table", "bets": {name: {"pays", "selections"} or {"prizes"}}}``."""
+    """Read ``{"model": "table", "bets": {name: {"pays", "selections", "refunds"?} or {"prizes"}}}``."""
     wheel = _wheel(steps_node, steps)
     listed = settlement.fields(("model", "bets"))["bets"]
     bets = {name: _read_bet(name, node, wheel) for name, node in named_members(listed, MAX_BETS)}
@@ -125,28 +126,41 @@ def _wheel(node: Node, steps: Sequence[Step]) -> Wheel:
 def _read_bet(name: str, node: Node, wheel: Wheel) -> dict[tuple[int, ...], TableBet]:
     highest = wheel.numbers - 1
     if "prizes" in node.members(1, 8):
-        pays: dict[int, Fraction] = {}
-        for prize in node.fields(("prizes",))["prizes"].items(1, MAX_SELECTIONS):
-            fields = prize.fields(("pays", "numbers"))
-            multiplier = fields["pays"].multiplier()
-            for number, place in _numbers(fields["numbers"], highest):
-                if number in pays:
-                    place.fail(f"the number {number} has a prize already")
-                pays[number] = multiplier
+        pays = _prizes(node.fields(("prizes",))["prizes"], highest)
         return {(): TableBet({"bet": name}, pays, wheel)}
-    fields = node.fields(("pays", "selections"))
+    fields = node.fields(("pays", "selections"), ("refunds",))
     multiplier = fields["pays"].multiplier()
+    refunds = _prizes(fields["refunds"], highest, most=Fraction(1)) if "refunds" in fields else {}
     found: dict[tuple[int, ...], TableBet] = {}
     selections = fields["selections"].items(1, MAX_SELECTIONS)
     for selection in selections:
-        numbers = tuple(sorted(number for number, _ in _numbers(selection, highest)))
+        chosen = _numbers(selection, highest)
+        for number, place in chosen:
+            if number in refunds:
+                place.fail(f"the number {number} has a refund already")
+        numbers = tuple(sorted(number for number, _ in chosen))
         if numbers in found:
             selection.fail("this selection stands here twice")
         canonical: dict[str, JSONValue] = {"bet": name}
         if len(selections) > 1:
             canonical["numbers"] = list(numbers)
-        found[numbers] = TableBet(canonical, dict.fromkeys(numbers, multiplier), wheel)
+        found[numbers] = TableBet(canonical, refunds | dict.fromkeys(numbers, multiplier), wheel)
     return found
+
+
+def _prizes(node: Node, highest: int, most: Fraction | None = None) -> dict[int, Fraction]:
+    """Return number → multiplier of an array of ``{"pays", "numbers"}``."""
+    pays: dict[int, Fraction] = {}
+    for prize in node.items(1, MAX_SELECTIONS):
+        fields = prize.fields(("pays", "numbers"))
+        multiplier = fields["pays"].multiplier()
+        if most is not None and multiplier > most:
+            fields["pays"].fail(f"a refund is at most the stake, got {multiplier}")
+        for number, place in _numbers(fields["numbers"], highest):
+            if number in pays:
+                place.fail(f"the number {number} has a prize already")
+            pays[number] = multiplier
+    return pays
 
 
 def _numbers(node: Node, highest: int) -> list[tuple[int, Node]]:
@@ -160,6 +174,18 @@ def _numbers(node: Node, highest: int) -> list[tuple[int, Node]]:
         found.append((number, item))
     return found
 
+
+_PRIZES: JSONValue = {
+    "type": "array",
+    "minItems": 1,
+    "maxItems": 4096,
+    "items": {
+        "type": "object",
+        "additionalProperties": False,
+        "required": ["pays", "numbers"],
+        "properties": {"pays": {"$ref": "#/$defs/multiplier"}, "numbers": {"$ref": "#/$defs/numbers"}},
+    },
+}
 
 MODEL = ModelKind(
     "table",
@@ -186,28 +212,14 @@ MODEL = ModelKind(
                                     "maxItems": 4096,
                                     "items": {"$ref": "#/$defs/numbers"},
                                 },
+                                "refunds": _PRIZES,
                             },
                         },
                         {
                             "type": "object",
                             "additionalProperties": False,
                             "required": ["prizes"],
-                            "properties": {
-                                "prizes": {
-                                    "type": "array",
-                                    "minItems": 1,
-                                    "maxItems": 4096,
-                                    "items": {
-                                        "type": "object",
-                                        "additionalProperties": False,
-                                        "required": ["pays", "numbers"],
-                                        "properties": {
-                                            "pays": {"$ref": "#/$defs/multiplier"},
-                                            "numbers": {"$ref": "#/$defs/numbers"},
-                                        },
-                                    },
-                                }
-                            },
+                            "properties": {"prizes": _PRIZES},
                         },
                     ]
                 },

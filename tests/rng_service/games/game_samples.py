@@ -60,7 +60,13 @@ def slot():
     return game([{"step": "reels", "strips": strips}], settlement)
 
 
-SAMPLES = {"table": table, "wheel": wheel, "dice": dice, "keno": keno, "slot": slot}
+SAMPLES = {
+    "table": table,
+    "wheel": wheel,
+    "dice": dice,
+    "keno": keno,
+    "slot": slot,
+}
 
 
 def parsed(value):

@@ -194,8 +194,8 @@ def test_each_shipped_game_is_named_like_its_file(path):
     assert load_game(path).game == path.stem
 
 
-def test_four_games_are_shipped():
-    assert {path.stem for path in SHIPPED} == {"european-roulette", "dice-99", "fruit-lines", "keno-80"}
+def test_the_four_games_of_the_demo_are_shipped():
+    assert {path.stem for path in SHIPPED} >= {"european-roulette", "dice-99", "fruit-lines", "keno-80"}
 
 
 LEAVES = st.one_of(

@@ -17,13 +17,20 @@ from rng_service.games.theory import percent
 
 def outcomes(program):
     """Yield every outcome of the sample program with its weight."""
-    match program["steps"][0]:
+    for parts in product(*(list(step_values(step)) for step in program["steps"])):
+        yield tuple(value for values, _ in parts for value in values), math.prod(weight for _, weight in parts)
+
+
+def step_values(step):
+    match step:
         case {"step": "uniform", "n": n}:
-            yield from (((value,), 1) for value in range(n))
+            yield from ((values, 1) for values in product(range(n), repeat=step.get("count", 1)))
         case {"step": "weighted", "weights": weights}:
             yield from (((value,), weight) for value, weight in enumerate(weights))
         case {"step": "sample", "n": n, "m": m}:
             yield from ((drawn, 1) for drawn in permutations(range(n), m))
+        case {"step": "shuffle", "n": n}:
+            yield from ((drawn, 1) for drawn in permutations(range(n)))
         case {"step": "reels", "strips": strips}:
             yield from ((stops, 1) for stops in product(*(range(len(strip)) for strip in strips)))
 
@@ -114,6 +121,9 @@ def test_theory_has_the_shape_of_game_check(path):
     assert list(found) == ["game", "version", "digest", "programs"]
     assert found["digest"] == definition.digest.hex()
     for program in found["programs"].values():
+        if not program["bets"]:
+            assert program == {"bets": {}}
+            continue
         assert program["reference_bet"] in program["bets"]
         for figures in (program, *program["bets"].values()):
             assert Fraction(figures["rtp"]) <= 1
@@ -165,6 +175,9 @@ def test_the_example_in_the_documentation_is_a_game_and_its_table_of_returns_is_
     assert theory(example)["programs"]["base"]["rtp_percent"] == "94.0000"
     for path in SHIPPED:
         (row,) = [line for line in text.splitlines() if line.startswith(f"| `{path.stem}` |")]
+        if "no bets" in row:
+            assert not any(program["bets"] for program in theory(load_game(path))["programs"].values())
+            continue
         returns = [Fraction(bet["rtp"]) for bet in theory(load_game(path))["programs"]["base"]["bets"].values()]
         named = [Fraction(word) for word in row.split("|")[2].split() if word[0].isdigit() and "." in word]
         if named:
