@@ -178,6 +178,23 @@ class SessionRow(Base):
     __table_args__ = {"sqlite_with_rowid": False}  # noqa: RUF012 - SQLAlchemy's own form
 
 
+class RoundRow(Base):
+    """Where a round of several draws stands; what its newest step's outcome awards is not in it yet."""
+
+    __tablename__ = "rounds"
+    caller: Mapped[str] = mapped_column(String(32), primary_key=True)
+    round: Mapped[str] = mapped_column(String(64), primary_key=True)
+    last_step: Mapped[int] = mapped_column(Integer)
+    # The draw of that step.
+    record_id: Mapped[int] = mapped_column(Key)
+    # Of the newest step that was paid for; 0 and "" when it had no wager.
+    stake_minor: Mapped[int] = mapped_column(BigInteger)
+    currency: Mapped[str] = mapped_column(String(3))
+    # Awarded draws that are left, by program, as canonical JSON.
+    awards: Mapped[str] = mapped_column(String)
+    __table_args__ = {"sqlite_with_rowid": False}  # noqa: RUF012 - SQLAlchemy's own form
+
+
 class TicketRow(Base):
     """One ticket; kept until its request id is too old to be repeated."""
 
@@ -256,6 +273,109 @@ class TotalsRow(Base):
     created_us: Mapped[int] = mapped_column(BigInteger)
 
 
+class RtpDeltaRow(Base):
+    """What the records of one digest add to the rollups, until they are folded in (`ledger.rollups`)."""
+
+    __tablename__ = "rtp_deltas"
+    digest_seq: Mapped[int] = mapped_column(Key, primary_key=True)
+    data: Mapped[bytes] = mapped_column(LargeBinary)
+
+
+class RtpKeyRow(Base):
+    """What rollups are kept by, once for all periods."""
+
+    __tablename__ = "rtp_keys"
+    id: Mapped[int] = mapped_column(Key, primary_key=True)
+    game: Mapped[str] = mapped_column(String(32))
+    version: Mapped[int] = mapped_column(Integer)
+    program: Mapped[str] = mapped_column(String(32))
+    play_class: Mapped[str] = mapped_column(String(4))
+    currency: Mapped[str] = mapped_column(String(3))
+    brand: Mapped[str] = mapped_column(String(128))
+    jurisdiction: Mapped[str] = mapped_column(String(128))
+    channel: Mapped[str] = mapped_column(String(128))
+    band: Mapped[str] = mapped_column(String(40))
+    __table_args__ = (
+        UniqueConstraint(
+            "game", "version", "program", "play_class", "currency", "brand", "jurisdiction", "channel", "band"
+        ),
+    )
+
+
+class RtpRollupRow(Base):
+    """The sums of one key in one hour, day or month (`rng_service.rtp.periods`), exact: `rng_service.rtp.rollup`."""
+
+    __tablename__ = "rtp_rollups"
+    # In the order of time, so that what is written lies at the right edge and a period is one range.
+    grain: Mapped[int] = mapped_column(SmallInteger, primary_key=True)
+    period: Mapped[int] = mapped_column(Integer, primary_key=True)
+    key_id: Mapped[int] = mapped_column(Key, primary_key=True)
+    outcomes: Mapped[int] = mapped_column(BigInteger)
+    plays: Mapped[int] = mapped_column(BigInteger)
+    hits: Mapped[int] = mapped_column(BigInteger)
+    unsettled: Mapped[int] = mapped_column(BigInteger)
+    unpriced: Mapped[int] = mapped_column(BigInteger)
+    by_strategy: Mapped[int] = mapped_column(BigInteger)
+    # Decimal strings and fractions: these have no bound.
+    stake_minor: Mapped[str] = mapped_column(String)
+    payout_minor: Mapped[str] = mapped_column(String)
+    stake_squares: Mapped[str] = mapped_column(String)
+    expected_variance: Mapped[str] = mapped_column(String)
+    expected_payout: Mapped[str] = mapped_column(String)
+    expected_hits: Mapped[str] = mapped_column(String)
+    __table_args__ = {"sqlite_with_rowid": False}  # noqa: RUF012 - SQLAlchemy's own form
+
+
+class RtpSeriesRow(Base):
+    """One paytable in one class and currency: what evidence about its return is collected by."""
+
+    __tablename__ = "rtp_series"
+    id: Mapped[int] = mapped_column(Key, primary_key=True)
+    game: Mapped[str] = mapped_column(String(32))
+    version: Mapped[int] = mapped_column(Integer)
+    program: Mapped[str] = mapped_column(String(32))
+    play_class: Mapped[str] = mapped_column(String(4))
+    currency: Mapped[str] = mapped_column(String(3))
+    # Bounds of every multiplier and of every bet's return, as fractions.
+    highest: Mapped[str] = mapped_column(String)
+    highest_mean: Mapped[str] = mapped_column(String)
+    without_evidence: Mapped[int] = mapped_column(BigInteger)
+    # The first and the last digest with a play of it.
+    first_digest: Mapped[int] = mapped_column(BigInteger)
+    last_digest: Mapped[int] = mapped_column(BigInteger)
+    # The day from which evidence counts, later than the first once an alarm was acknowledged; and the digest then.
+    since_day: Mapped[int | None] = mapped_column(Integer)
+    since_digest: Mapped[int | None] = mapped_column(BigInteger)
+    __table_args__ = (UniqueConstraint("game", "version", "program", "play_class", "currency"),)
+
+
+class RtpCellRow(Base):
+    """How often a kind of play of a series occurred on one day, or (day -1) ever."""
+
+    __tablename__ = "rtp_cells"
+    series_id: Mapped[int] = mapped_column(Key, primary_key=True)
+    day: Mapped[int] = mapped_column(Integer, primary_key=True)
+    weight: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+    multiplier: Mapped[str] = mapped_column(String(64), primary_key=True)
+    expected: Mapped[str] = mapped_column(String, primary_key=True)
+    plays: Mapped[int] = mapped_column(BigInteger)
+    __table_args__ = {"sqlite_with_rowid": False}  # noqa: RUF012 - SQLAlchemy's own form
+
+
+class RtpAlarmRow(Base):
+    """An alarm that was raised for a series and direction, and who has seen to it; another one needs that first."""
+
+    __tablename__ = "rtp_alarms"
+    id: Mapped[int] = mapped_column(Key, primary_key=True)
+    series_id: Mapped[int] = mapped_column(Key)
+    direction: Mapped[str] = mapped_column(String(4))
+    raised_us: Mapped[int] = mapped_column(BigInteger)
+    log_entry_id: Mapped[int] = mapped_column(Key)
+    acknowledged_us: Mapped[int | None] = mapped_column(BigInteger)
+    acknowledged_by: Mapped[str | None] = mapped_column(String(32))
+    __table_args__ = (Index("ix_rtp_alarms_series", "series_id"),)
+
+
 class LogEntryRow(Base):
     """One log entry, final from the moment that it stands here; its index is given once and never again."""
 
@@ -273,6 +393,14 @@ class BeaconRoundRow(Base):
     chain: Mapped[bytes] = mapped_column(LargeBinary(32), primary_key=True)
     round: Mapped[int] = mapped_column(BigInteger, primary_key=True)
     signature: Mapped[bytes] = mapped_column(LargeBinary)
+
+
+class DocumentRow(Base):
+    """A document that a queued log entry names by its hash: written to its public path before the entry is published."""
+
+    __tablename__ = "documents"
+    path: Mapped[str] = mapped_column(String(160), primary_key=True)
+    content: Mapped[bytes] = mapped_column(LargeBinary)
 
 
 class LeaseRow(Base):
