@@ -23,8 +23,8 @@ _FOLLOWING: Final[dict[type[Bet], bool]] = {}
 class RoundError(Exception):
     """A draw that its round, or the lack of one, does not allow.
 
-    ``kind`` is one of ``round-missing``, ``round-bet``, ``round-follows``, ``feature-unawarded``, ``feature-pending``
-    and ``feature-stake``: the reason under which an auditor reports it.
+    ``kind`` is one of ``round-game``, ``round-session``, ``round-missing``, ``round-bet``, ``round-follows``,
+    ``feature-unawarded``, ``feature-pending`` and ``feature-stake``: the reason under which an auditor reports it.
     """
 
     def __init__(self, kind: str, message: str) -> None:
@@ -34,60 +34,88 @@ class RoundError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
+class Step:
+    """A draw as its round sees it.
+
+    ``played`` is (game, version, play class); ``bet`` is None unless the draw has a stake and a bet of its own, and a
+    draw without a wager has the stake 0 and the currency "".
+    """
+
+    played: tuple[str, int, str]
+    session: str
+    program: GameProgram
+    bet: Bet | None
+    stake_minor: int
+    currency: str
+
+
+@dataclass(frozen=True, slots=True)
 class Round:
     """A round between two steps.
 
-    ``stake_minor`` and ``currency`` are those of the newest step that was paid for, 0 and "" when it had no wager;
-    ``awarded`` counts the draws of feature programs that were given and not made yet, none of them 0.
+    ``played`` and ``session`` are those of all its steps. ``stake_minor`` and ``currency`` are those of the newest
+    step that was paid for; ``awarded`` counts the draws of feature programs that were given and not made yet, and has
+    no zeros.
     """
 
     step: int = 0
+    played: tuple[str, int, str] = ("", 0, "")
+    session: str = ""
     stake_minor: int = 0
     currency: str = ""
     awarded: Mapping[str, int] = field(default_factory=dict)
 
-    def award(self, program: GameProgram, bet: Bet | None, outcome: Outcome) -> "Round":
-        """Return the round with what the newest step's outcome gives; ``program`` and ``bet`` are that step's."""
-        given: object = bet
-        if not awards_features(program) or not isinstance(given, AwardingBet):
+    def award(self, step: Step, outcome: Outcome) -> "Round":
+        """Return the round with what ``outcome`` gives, that of ``step``, its newest."""
+        bet: object = step.bet
+        if not awards_features(step.program) or not isinstance(bet, AwardingBet):
             return self
         awarded = dict(self.awarded)
-        for name, draws in given.awards(outcome).items():
+        for name, draws in bet.awards(outcome).items():
             if draws > 0:
                 awarded[name] = awarded.get(name, 0) + draws
         return replace(self, awarded=awarded)
 
-    def take(
-        self, program: GameProgram, bet: Bet | None, stake_minor: int, currency: str, last: Outcome | None
-    ) -> "Round":
-        """Return the round behind its next step, before that step's outcome is known.
+    def take(self, step: Step, last: Outcome | None) -> "Round":
+        """Return the round behind ``step``, its next, before the outcome of that is known.
 
         ``last`` is the outcome of the step before, None when this is the first. Raises RoundError.
         """
-        _check_bet(program, bet)
-        followed = follows(bet)
-        if followed is not None and tuple(followed) != last:
-            seen = "there is none" if last is None else f"it had {_shown(last)}"
-            raise RoundError("round-follows", f"the bet follows {_shown(followed)} in the step before; {seen}")
-        if not program.feature:
-            if self.awarded:
-                # Awards have the stake of the step that gave them: another paid step would leave it open which.
-                waiting = ", ".join(f"{draws} of {name}" for name, draws in sorted(self.awarded.items()))
-                raise RoundError("feature-pending", f"awarded draws come first: {waiting}")
-            return Round(self.step + 1, stake_minor, currency)
-        left = self.awarded.get(program.program_id, 0)
+        if self.step:
+            self._check_same(step)
+        _check_bet(step)
+        _check_follows(step.bet, last)
+        if step.program.feature:
+            awarded = self._use_award(step)
+            return replace(self, step=self.step + 1, awarded=awarded)
+        if self.awarded:
+            # An awarded draw has the stake of the step that gave it: another paid step would leave open which that is.
+            waiting = ", ".join(f"{draws} of {name}" for name, draws in sorted(self.awarded.items()))
+            raise RoundError("feature-pending", f"awarded draws come first: {waiting}")
+        return Round(self.step + 1, step.played, step.session, step.stake_minor, step.currency)
+
+    def _check_same(self, step: Step) -> None:
+        if step.played != self.played:
+            found, expected = ("/".join(map(str, played)) for played in (step.played, self.played))
+            raise RoundError("round-game", f"the round is of {expected}, step {self.step + 1} of {found}")
+        if step.session != self.session:
+            raise RoundError(
+                "round-session",
+                f"the round is of session {self.session!r}, step {self.step + 1} of {step.session!r}",
+            )
+
+    def _use_award(self, step: Step) -> dict[str, int]:
+        name = step.program.program_id
+        left = self.awarded.get(name, 0)
         if not left:
-            raise RoundError("feature-unawarded", f"no awarded draw of {program.program_id} is left in the round")
-        if (stake_minor, currency) != (self.stake_minor, self.currency):
+            raise RoundError("feature-unawarded", f"no awarded draw of {name} is left in the round")
+        if (step.stake_minor, step.currency) != (self.stake_minor, self.currency):
             raise RoundError(
                 "feature-stake",
-                f"a draw of {program.program_id} states the stake that awarded it, "
-                f"{self.stake_minor} {self.currency}, not {stake_minor} {currency}",
+                f"{name} was awarded by a stake of {self.stake_minor} {self.currency}, "
+                f"its draw states {step.stake_minor} {step.currency}",
             )
-        awarded = {name: draws for name, draws in self.awarded.items() if name != program.program_id}
-        if left > 1:
-            awarded[program.program_id] = left - 1
-        return replace(self, step=self.step + 1, awarded=awarded)
+        return {other: draws - (other == name) for other, draws in self.awarded.items() if other != name or left > 1}
 
 
 def check_alone(program: GameProgram, bet: Bet | None) -> None:
@@ -122,10 +150,17 @@ def follows(bet: Bet | None) -> Outcome | None:
     return cast("FollowingBet", bet).follows if known else None
 
 
-def _check_bet(program: GameProgram, bet: Bet | None) -> None:
-    if bet is None and (program.feature or awards_features(program)):
+def _check_bet(step: Step) -> None:
+    if step.bet is None and (step.program.feature or awards_features(step.program)):
         # What a bet that is told later awards, nobody could say when the next step is drawn.
-        raise RoundError("round-bet", f"a draw of {program.program_id} has a stake and a bet of its own")
+        raise RoundError("round-bet", f"a draw of {step.program.program_id} has a stake and a bet of its own")
+
+
+def _check_follows(bet: Bet | None, last: Outcome | None) -> None:
+    followed = follows(bet)
+    if followed is not None and (last is None or tuple(followed) != tuple(last)):
+        seen = "there is none" if last is None else f"it had {_shown(last)}"
+        raise RoundError("round-follows", f"the bet follows {_shown(followed)} in the step before; {seen}")
 
 
 def _shown(outcome: Outcome) -> str:

@@ -4,6 +4,7 @@ PROTOCOL.md, section 7, and the rules that keep it exactly-once:
 
 * deduplicate first (`ON CONFLICT DO NOTHING`), then assign slots, so that repeats leave no holes;
 * a pool's row is advanced only from the value that was read (`next_slot`) and only while it is active;
+* a round's row is advanced by one step at a time, so that no step is skipped and none is drawn twice;
 * the group's row names the receipt key, so that its receipts are a pure function of what is durable here;
 * the time is the database's, never running backwards over a restart or a clock that was set back.
 
@@ -28,6 +29,7 @@ from rng_service.ledger.models import (
     TICKET_DRAWN,
     TICKET_OPEN,
 )
+from rng_service.ledger.rounds import RoundGuard
 from rng_service.ledger.statements import execute, insert_rows, marks
 from rng_service.ledger.tasks import BindRules, BindTask, BoundGroup, BoundRecord, PoolCursor
 from rng_service.records.binding import DrawBinding, SettleBinding, TicketBinding
@@ -94,11 +96,15 @@ def bind_group(
     builder = _GroupBuilder(connection, group_id, now_us, rules, random_bytes)
     fresh = builder.deduplicate(tasks)
     builder.read_tickets(fresh)
+    builder.rounds.read(task for _, task in fresh)
     placed = [(place, task) for place, task in fresh if builder.place(place, task)]
     _forget_refused(connection, tasks, fresh)
     if not placed:
         execute(connection, "DELETE FROM commit_groups WHERE id = ?", (group_id,))
         return None
+    # Before sessions and pools, for every group: two fronts that lock in different orders would be a deadlock.
+    if not builder.rounds.write():
+        raise GuardLost("a round was moved on by somebody else")
     builder.number_sessions(placed)
     for place, task in placed:
         builder.build(place, task)
@@ -155,6 +161,7 @@ class _GroupBuilder:
         self._now_us = now_us
         self._rules = rules
         self._random_bytes = random_bytes
+        self.rounds = RoundGuard(connection)
         self._tickets: dict[bytes, _Ticket] = {}
         self._drawn_tickets: set[bytes] = set()
         self._placements: dict[int, _Placement] = {}
@@ -225,6 +232,9 @@ class _GroupBuilder:
             return self._place_settlement(place, task)
         if task.ticket_hash and not self._admit_ticket(task):
             return False
+        if task.round is not None and (refusal := self.rounds.refusal(task.caller, task.round)) is not None:
+            task.error = refusal
+            return False
         reserves = isinstance(task.binding, TicketBinding) or task.next_ticket is not None
         own = task.binding.count if isinstance(task.binding, DrawBinding) and not task.ticket_hash else 0
         runs = self._take(task, own + reserves)
@@ -243,6 +253,9 @@ class _GroupBuilder:
             self._after[ticket[0].id] = ticket[0], ticket[1] + 1
         if task.ticket_hash:
             self._drawn_tickets.add(task.ticket_hash)
+        if task.round is not None:
+            # The draw is the first record of its request.
+            self.rounds.take(task.caller, task.round, self._first_id + (place << REQUEST_BITS))
         self._placements[place] = _Placement(runs, ticket)
         return True
 

@@ -1,6 +1,6 @@
 """What is bound: the request that waits, the pools that it takes slots from, and the records that come of it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -41,6 +41,22 @@ class BoundRecord:
     ticket_binding: bytes = b""
 
 
+@dataclass(frozen=True, slots=True)
+class RoundMove:
+    """How a draw moves its round on.
+
+    ``after`` is the record of the step before it, 0 for a first step; None when the round was found at another step,
+    so that this can only be a repeat. The rest is what then stands in the round's row.
+    """
+
+    round_id: str
+    step: int
+    after: int | None
+    stake_minor: int = 0
+    currency: str = ""
+    awarded: Mapping[str, int] = field(default_factory=dict)
+
+
 @dataclass(slots=True)
 class BindTask:
     """One request that waits to be bound; what follows ``records`` is filled in by `bind_group`."""
@@ -56,6 +72,7 @@ class BindTask:
     client_seed_hash: bytes = b""
     next_ticket: TicketBinding | None = None
     tags: tuple[bytes, bytes] | None = None
+    round: RoundMove | None = None
     # A settlement's pool; and (pool, slot, bettor), the bettor's one place that it takes.
     settled_pool: int = 0
     settlement: tuple[int, int, bytes] | None = None
