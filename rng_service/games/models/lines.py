@@ -14,8 +14,8 @@ from math import lcm, prod
 
 from anchor.canonical import JSONValue
 from rng_service.games.models.base import Bet, BetFields, ModelKind, Priced, bet_name, only_fields, only_step
-from rng_service.games.models.paylines import LineAutomaton, line_automaton
-from rng_service.games.models.tickets import ticket_prizes
+from rng_service.games.reels.paylines import LineAutomaton, line_automaton
+from rng_service.games.reels.tickets import ticket_prizes
 from rng_service.games.prizes import PrizeDistribution
 from rng_service.games.reading import Node, counted_members
 from rng_service.outcome import Reels, Step

@@ -10,8 +10,8 @@ import pytest
 from game_samples import ROOT, SAMPLES, SHIPPED, parsed, slot
 
 from rng_service.games import GameError, bet_rtp, load_game, parse_game, theory
-from rng_service.games.models import tickets
 from rng_service.games.prizes import PrizeDistribution
+from rng_service.games.reels import tickets
 from rng_service.games.theory import percent
 
 

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 
 from rng_service.games.errors import GameError
-from rng_service.games.models.paylines import LineAutomaton
+from rng_service.games.reels.paylines import LineAutomaton
 
 Window = tuple[int, ...]
 _Live = tuple[tuple[tuple[int, ...], int], ...]
