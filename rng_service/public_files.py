@@ -21,6 +21,16 @@ def voids_path(pool: str) -> str:
     return f"voids/{pool}.bin"
 
 
+def par_paths(digest: bytes) -> tuple[str, str]:
+    """Return where the PAR sheet of the definition with this SHA-256 is: its JSON and its page."""
+    return f"games/{digest.hex()}.par.json", f"games/{digest.hex()}.par.html"
+
+
 def game_path(digest: bytes) -> str:
     """Return where the definition with this SHA-256 is."""
     return f"games/{digest.hex()}.json"
+
+
+def weights_path(digest: bytes) -> str:
+    """Return where the weights file with this SHA-256 is that definitions name."""
+    return f"games/files/{digest.hex()}.csv"

@@ -2,17 +2,20 @@
 
 # ruff: noqa: PLC0415 - a command loads what it needs when it runs
 
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import click
 
+from anchor import canonical
 from anchor.errors import MalformedError
 from rng_service.cli.connection import Connection, call, connection_options, open_connection
 from rng_service.cli.options import json_option
 from rng_service.cli.output import print_json, print_table, table_lines
 from rng_service.errors import ConfigError
 from rng_service.games import GameError, load_game, theory
+from rng_service.par import par_page, par_sheet
 
 __all__ = ["game"]
 
@@ -24,15 +27,16 @@ def game() -> None:
 
 @game.command(epilog="Example: sealdraw game check games/european-roulette.json")
 @click.argument("file", type=click.Path(path_type=Path))
+@click.option("--distribution", is_flag=True, help="With --json: the probability of every multiplier of every bet.")
 @json_option
-def check(file: Path, as_json: bool) -> None:
+def check(file: Path, distribution: bool, as_json: bool) -> None:
     """Read a game definition and show its exact return, bet by bet.
 
     Needs no service. The digest is what pools commit to. Exit status 2 names the first field that does not hold.
     """
     try:
         definition = load_game(file)
-        figures = theory(definition)
+        figures = theory(definition, distribution=distribution)
     except GameError as error:
         raise MalformedError(f"{file}: {error}") from None
     if as_json:
@@ -47,6 +51,36 @@ def check(file: Path, as_json: bool) -> None:
         click.echo(f"\nprogram {name}: returns {program['rtp_percent']} % on {program['reference_bet']}")
         for line in table_lines(_HEADER, [_row(label, bet) for label, bet in program["bets"].items()]):
             click.echo(f"  {line}")
+
+
+@game.command(epilog="Example: sealdraw game par games/fruit-lines.json --out sheets")
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path(),
+    help="The directory to write to; by default the current one.",
+)
+@json_option
+def par(file: Path, out: Path, as_json: bool) -> None:
+    """Write the PAR sheet of a game: GAME-VERSION.par.json, and .par.html for people and printers.
+
+    Needs no service. A service that registers the game publishes the same two files, and their digests in its log.
+    With --json the sheet goes to standard output and no file is written.
+    """
+    try:
+        definition = load_game(file)
+        sheet = par_sheet(definition)
+    except GameError as error:
+        raise MalformedError(f"{file}: {error}") from None
+    if as_json:
+        print_json(sheet)
+        return
+    out.mkdir(parents=True, exist_ok=True)
+    stem = f"{definition.game}-{definition.version}.par"
+    for name, content in ((f"{stem}.json", canonical.encode(sheet)), (f"{stem}.html", par_page(sheet))):
+        (out / name).write_bytes(content)
+        click.echo(f"{out / name}  SHA-256 {sha256(content).hexdigest()}")
 
 
 @game.command(epilog="Example: sealdraw game register games/european-roulette.json --class real --lanes 4")

@@ -10,17 +10,19 @@ from sealdraw.vault.v1 import vault_pb2
 from sqlalchemy import Connection, Engine, func, insert, select
 
 from rng_service.config import Config
-from rng_service.errors import FailedPrecondition, NotFound, Unavailable
+from rng_service.errors import FailedPrecondition, InvalidArgument, NotFound, Unavailable
 from rng_service.front.audit_service import pool_message
 from rng_service.front.catalog import Catalog
 from rng_service.front.checks import CLASSES, Checks
 from rng_service.front.paging import page_token, read_page
+from rng_service.games import GameError
 from rng_service.ledger.engine import reading, writing
 from rng_service.ledger.models import DigestRow, GameRow, GroupRow, LogEntryRow, MetaRow, PoolRow, StreamRow
 from rng_service.ledger.reading import find_request
-from rng_service.ledger.registry import register_game
+from rng_service.ledger.registry import ParSheet, register_game
 from rng_service.ledger.statements import execute
 from rng_service.names import request_hash
+from rng_service.par.making import make_par_aside
 from rng_service.sequencer.requests import request_quarantine, retire_game
 from rng_service.vault.client import VaultClient
 from rng_service.vault.errors import VaultError
@@ -66,6 +68,7 @@ class OperatorService:
             checks.request_id(request.request_id)
         classes = [checks.play_class(value) for value in request.play_classes] or list(CLASSES.values())
         checks.finish()
+        par = self._par(request.definition)
         with writing(self._ledger) as connection:
             registered = register_game(
                 connection,
@@ -75,9 +78,16 @@ class OperatorService:
                 play_classes=sorted(set(classes)),
                 lanes=request.lanes or 1,
                 pool_size=request.pool_size or self._config.pools.size,
+                par=par,
             )
         definition = registered.definition
         return operator_pb2.RegisterGameResponse(game=self._game(definition.game, definition.version))
+
+    def _par(self, data: bytes) -> ParSheet:
+        try:
+            return ParSheet(*make_par_aside(data))
+        except GameError as error:
+            raise InvalidArgument(("definition", str(error))) from None
 
     def list_games(
         self,

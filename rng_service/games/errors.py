@@ -19,6 +19,10 @@ class GameError(MalformedError):
         self.path = path
         self.message = message
 
+    def __reduce__(self) -> "tuple[type[GameError], tuple[str, str]]":
+        """Survive the way from one process to another."""
+        return type(self), (self.path, self.message)
+
 
 class BetError(GameError):
     """A bet or stake that the program does not take; ``path`` starts at the bet, like ``$.numbers[2]``."""

@@ -1,21 +1,31 @@
 """The register of games: which definitions stand behind which versions, and the streams that pools are made for."""
 
 from collections.abc import Sequence
+from hashlib import sha256
 from typing import NamedTuple
 
 from sqlalchemy import Connection, insert, select
 
 from rng_service.errors import InvalidArgument
 from rng_service.games import GameDefinition, GameError, parse_game
+from rng_service.ledger.documents import add_documents
 from rng_service.ledger.models import GameRow, StreamRow
 from rng_service.ledger.sequencing import append_entry, log_time_us
-from rng_service.log_entries import GameRegistration, StreamLanes
+from rng_service.log_entries import GamePar, GameRegistration, StreamLanes
 from rng_service.names import Stream
 from rng_service.pools.slots import MAX_POOL_SIZE
+from rng_service.public_files import par_paths
 
-__all__ = ["MAX_LANES", "Registration", "register_game"]
+__all__ = ["MAX_LANES", "ParSheet", "Registration", "register_game"]
 
 MAX_LANES = 256
+
+
+class ParSheet(NamedTuple):
+    """The PAR sheet of a definition: canonical JSON, and the page made from it."""
+
+    sheet: bytes
+    page: bytes
 
 
 class Registration(NamedTuple):
@@ -34,12 +44,14 @@ def register_game(
     play_classes: Sequence[str] = (),
     lanes: int = 1,
     pool_size: int,
+    par: ParSheet | None = None,
 ) -> Registration:
     """Register the game definition ``data`` and its streams; durable with the caller's transaction.
 
     One stream for each program and play class (those of ``play_classes`` that the program allows; all when it is
     empty). The same definition again changes nothing. The sequencer writes the public file and the log entries that
-    this queues. Raises InvalidArgument for a definition that does not hold, and when the version stands for another.
+    this queues, and publishes ``par`` with them. Raises InvalidArgument for a definition that does not hold, and when
+    the version stands for another.
     """
     _check(lanes, pool_size)
     try:
@@ -82,6 +94,8 @@ def register_game(
             programs=tuple(sorted(definition.programs)),
         ),
     )
+    if par is not None:
+        _add_par(connection, definition, par, origin=origin, now_us=now_us)
     for stream in streams:
         connection.execute(
             insert(StreamRow).values(
@@ -94,6 +108,23 @@ def register_game(
         )
         append_entry(connection, StreamLanes(origin=origin, time_us=now_us, stream=str(stream), lanes=lanes))
     return Registration(definition, added=True)
+
+
+def _add_par(connection: Connection, definition: GameDefinition, par: ParSheet, *, origin: str, now_us: int) -> None:
+    sheet_path, page_path = par_paths(definition.digest)
+    add_documents(connection, {sheet_path: par.sheet, page_path: par.page})
+    append_entry(
+        connection,
+        GamePar(
+            origin=origin,
+            time_us=now_us,
+            game=definition.game,
+            version=definition.version,
+            digest=definition.digest,
+            sheet=sha256(par.sheet).digest(),
+            page=sha256(par.page).digest(),
+        ),
+    )
 
 
 def _check(lanes: int, pool_size: int) -> None:

@@ -16,7 +16,7 @@ from rng_service.log_entries.digests import (
     RecordCounts,
     RecordRange,
 )
-from rng_service.log_entries.games import GameRegistration, StreamLanes
+from rng_service.log_entries.games import GamePar, GameRegistration, StreamLanes
 from rng_service.log_entries.incidents import Incident
 from rng_service.log_entries.log import (
     MAX_BEACON_MARGIN_S,
@@ -56,6 +56,7 @@ __all__ = [
     "BeaconRoundField",
     "Digest",
     "Entry",
+    "GamePar",
     "GameRegistration",
     "Incident",
     "KeyRotation",
@@ -84,6 +85,7 @@ ENTRY_TYPES: dict[str, type[Entry]] = {
         KeyRotation,
         BeaconChainEntry,
         GameRegistration,
+        GamePar,
         StreamLanes,
         PoolCommit,
         PoolActivate,

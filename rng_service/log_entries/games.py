@@ -27,3 +27,16 @@ class StreamLanes(Entry):
 
     stream: StreamText
     lanes: Positive
+
+
+@dataclass(frozen=True, kw_only=True)
+class GamePar(Entry):
+    """The PAR sheet of a registered game version: SHA-256 of its JSON and of its page."""
+
+    TYPE: ClassVar[str] = "game.par"
+
+    game: Name
+    version: Positive
+    digest: Hash
+    sheet: Hash
+    page: Hash

@@ -4,11 +4,12 @@ from sqlalchemy import Connection, select, update
 
 from anchor.files import write_immutable
 from anchor.writer import LogWriter
+from rng_service.ledger.documents import read_document
 from rng_service.ledger.models import GameRow, PoolRow
 from rng_service.ledger.sequencing import SequencedEntry, assign_indices, has_queued, indexed_entries
-from rng_service.log_entries import GameRegistration, PoolActivate, PoolCommit, parse_entry
+from rng_service.log_entries import Entry, GamePar, GameRegistration, PoolActivate, PoolCommit, parse_entry
 from rng_service.pools.lifecycle import Event
-from rng_service.public_files import game_path
+from rng_service.public_files import game_path, par_paths
 from rng_service.sequencer.context import Context, get_meta, move_pool, set_meta
 from rng_service.sequencer.site import write_index_page
 
@@ -16,6 +17,7 @@ __all__ = ["cover_key", "publish", "settle_published"]
 
 BATCH = 512
 _SETTLED = "settled-size"
+_NAMING_FILES = (GameRegistration.TYPE, GamePar.TYPE)
 
 
 def publish(context: Context, writer: LogWriter) -> int:
@@ -90,13 +92,19 @@ def _settle(connection: Connection, entry: SequencedEntry, note: bytes) -> None:
 
 def _write_named_files(context: Context, entries: list[SequencedEntry]) -> None:
     for entry in entries:
-        if entry.type != GameRegistration.TYPE:
+        if entry.type not in _NAMING_FILES:
             continue
         parsed = parse_entry(entry.data)
-        if isinstance(parsed, GameRegistration):
-            with context.reading() as connection:
-                definition = connection.scalars(
-                    select(GameRow.definition).where(GameRow.digest == parsed.digest)
-                ).first()
-            if definition is not None:
-                write_immutable(context.config.public_dir / game_path(parsed.digest), bytes(definition))
+        with context.reading() as connection:
+            files = _named_files(connection, parsed)
+        for path, content in files.items():
+            write_immutable(context.config.public_dir / path, content)
+
+
+def _named_files(connection: Connection, entry: Entry) -> dict[str, bytes]:
+    if isinstance(entry, GameRegistration):
+        definition = connection.scalars(select(GameRow.definition).where(GameRow.digest == entry.digest)).first()
+        return {} if definition is None else {game_path(entry.digest): bytes(definition)}
+    if isinstance(entry, GamePar):
+        return {path: read_document(connection, path) for path in par_paths(entry.digest)}
+    return {}

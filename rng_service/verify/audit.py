@@ -12,6 +12,7 @@ from rng_service.log_entries import (
     BeaconChainEntry,
     Digest,
     Entry,
+    GamePar,
     GameRegistration,
     Incident,
     KeyRotation,
@@ -31,6 +32,7 @@ from rng_service.log_entries import (
 from rng_service.verify.digests import DigestChain
 from rng_service.verify.fault import located, require
 from rng_service.verify.outages import OUTAGE
+from rng_service.verify.par import check_par
 from rng_service.verify.pools import PoolBook, PoolState
 from rng_service.verify.registry import Registry
 from rng_service.verify.totals import TotalsBook
@@ -161,6 +163,8 @@ class Audit:
                 self.registry.add_chain(entry)
             case GameRegistration():
                 self.registry.add_game(entry, self._source)
+            case GamePar():
+                check_par(self._source, self.registry, entry)
             case StreamLanes():
                 self.registry.set_lanes(entry)
             case Incident():

@@ -27,6 +27,7 @@ from rng_service.log_entries import (
     BeaconChainEntry,
     BeaconRound,
     Entry,
+    GamePar,
     GameRegistration,
     LogConfig,
     PoolActivate,
@@ -40,8 +41,9 @@ from rng_service.log_entries import (
 )
 from rng_service.names import PoolId, Stream, lane_of, parse_pool_id, request_hash
 from rng_service.outcome import DrawKeyDeriver
+from rng_service.par.making import make_par
 from rng_service.pools.slots import slot_leaves, slot_secrets
-from rng_service.public_files import game_path, leaves_path, voids_path
+from rng_service.public_files import game_path, leaves_path, par_paths, voids_path
 from rng_service.records.digest import DigestItem, build_digests
 from rng_service.records.export import ExportHeader, ExportLine, draw_line, write_export
 from rng_service.records.protection import protection_of
@@ -314,6 +316,13 @@ class Operator:
             )
         )
         self.games[game.game, game.version] = game
+        documents = dict(zip(par_paths(game.digest), make_par(game.canonical), strict=True))
+        for path, content in documents.items():
+            self.put(path, content)
+        sheet, page = (sha256(content).digest() for content in documents.values())
+        self.append(
+            GamePar(**self.head(), game=game.game, version=game.version, digest=game.digest, sheet=sheet, page=page)
+        )
         if self.lanes > 1:
             for program in sorted(game.programs):
                 stream = f"{game.game}/{game.version}/{program}/real"
