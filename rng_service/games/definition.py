@@ -8,6 +8,7 @@ from pathlib import Path
 from anchor import canonical
 from anchor.errors import MalformedError
 from rng_service.games.errors import GameError
+from rng_service.games.files import GameFiles, files_beside, no_files
 from rng_service.games.models import MODELS, SettlementModel
 from rng_service.games.models.base import AwardingModel
 from rng_service.games.reading import Node, named_members, read_json
@@ -52,12 +53,13 @@ class GameDefinition:
         return found
 
 
-def parse_game(data: bytes) -> GameDefinition:
+def parse_game(data: bytes, files: GameFiles | None = None) -> GameDefinition:
     """Parse a game definition of at most 4 MiB.
 
     White space and key order are the author's; what is committed to are the canonical bytes
-    (`anchor.canonical`). Raises GameError with the path of the first field that does not hold. Source:
-    docs/games.md.
+    (`anchor.canonical`). ``files`` gives the weights files that lookup steps name. Raises GameError with the path of
+    the first field that does not hold; for a file that a step names also MissingError, VerificationError and
+    MalformedError as `GameFiles.table`. Source: docs/games.md.
     """
     root = read_json(data, limit=MAX_BYTES)
     fields = root.fields(("v", "game", "version", "title", "programs"))
@@ -65,7 +67,9 @@ def parse_game(data: bytes) -> GameDefinition:
     game = fields["game"].name()
     version = fields["version"].integer(1, 2**31 - 1)
     title = fields["title"].text(120)
-    programs = {name: _parse_program(name, node) for name, node in named_members(fields["programs"], MAX_PROGRAMS)}
+    files = files or no_files()
+    members = named_members(fields["programs"], MAX_PROGRAMS)
+    programs = {name: _parse_program(name, node, files) for name, node in members}
     _check_features(fields["programs"], programs)
     try:
         canonical_bytes = canonical.encode(root.value)
@@ -74,16 +78,20 @@ def parse_game(data: bytes) -> GameDefinition:
     return GameDefinition(game, version, title, programs, canonical_bytes, sha256(canonical_bytes).digest())
 
 
-def load_game(path: Path) -> GameDefinition:
-    """Read and parse the definition in the file ``path``; raises OSError, or GameError as `parse_game`."""
+def load_game(path: Path, files: GameFiles | None = None) -> GameDefinition:
+    """Read and parse the definition in the file ``path``; raises OSError, or as `parse_game`.
+
+    Weights files that it names are looked for beside it, and in a directory ``files`` beside it, unless ``files`` says
+    where else.
+    """
     with path.open("rb") as file:
         # One byte more than allowed is enough to refuse the file without reading all of it.
-        return parse_game(file.read(MAX_BYTES + 1))
+        return parse_game(file.read(MAX_BYTES + 1), files or files_beside(path.parent))
 
 
-def _parse_program(program_id: str, node: Node) -> GameProgram:
+def _parse_program(program_id: str, node: Node, files: GameFiles) -> GameProgram:
     fields = node.fields(("steps", "settlement"), ("play_classes", "feature"))
-    steps = parse_steps(fields["steps"])
+    steps = parse_steps(fields["steps"], files)
     try:
         outcome = compile_program(steps)
     except StepError as error:

@@ -12,6 +12,8 @@ from rng_service.games.errors import GameError, nearest, shown
 NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,31}\Z")
 _INTEGER = re.compile(r"0\Z|[1-9][0-9]{0,29}\Z")
 _FRACTION = re.compile(r"(0|[1-9][0-9]{0,19})(?:/([1-9][0-9]{0,19})|\.([0-9]{1,12}))?\Z")
+_DECIMAL = re.compile(r"(?:0|[1-9][0-9]{0,11})(?:\.[0-9]{1,12})?\Z")
+_DIGEST = re.compile(r"[0-9a-f]{64}\Z")
 _PRINTABLE = re.compile(r"[\x20-\x7e]+\Z")
 _PLAIN_KEY = re.compile(r"[A-Za-z0-9_-]{1,64}\Z")
 
@@ -158,6 +160,24 @@ class Node:
         if not isinstance(value, str) or len(value) > longest or not _PRINTABLE.match(value):
             self.fail(f"expected 1 to {longest} printable ASCII characters, got {shown(value)}")
         return value
+
+    def digest(self) -> bytes:
+        """Return the 32 bytes that a string of 64 lower-case hex digits stands for."""
+        value = self.value
+        if not isinstance(value, str) or not _DIGEST.match(value):
+            self.fail(f"expected 64 hex digits in lower case, got {shown(value)}")
+        return bytes.fromhex(value)
+
+    def decimal(self) -> Fraction:
+        """Return a number above 0 exactly as it is written, like 1, 1.0 or 2.50; no float is made of it."""
+        value = self.value
+        text = value.text if isinstance(value, _Number) else str(value)
+        if isinstance(value, str | bool) or not _DECIMAL.match(text):
+            self.fail(f"expected a number like 1, 1.0 or 2.50, got {shown(value)}")
+        number = Fraction(text)
+        if not number:
+            self.fail("expected a number above 0")
+        return number
 
     def name(self) -> str:
         """Return a name: lower-case letters, digits and inner hyphens, at most 32."""

@@ -2,8 +2,10 @@
 
 from collections.abc import Callable
 
+from rng_service.games.files import GameFiles
 from rng_service.games.reading import Node
-from rng_service.outcome import Reels, Sample, Shuffle, Step, StepError, Uniform, Weighted
+from rng_service.outcome import Lookup, Reels, Sample, Shuffle, Step, StepError, Uniform, Weighted
+from rng_service.outcome.lookup import MAX_ROWS, MAX_TOTAL
 from rng_service.outcome.steps import MAX_BOUND, MAX_COUNT, MAX_DECK, MAX_STEPS
 
 
@@ -29,6 +31,17 @@ def _reels(fields: dict[str, Node]) -> Step:
     return Reels(tuple(tuple(symbol.text(16) for symbol in strip.items(1, MAX_DECK)) for strip in strips))
 
 
+def _lookup(fields: dict[str, Node], files: GameFiles) -> Step:
+    digest = fields["file"].digest()
+    rows, total = fields["rows"].integer(1, MAX_ROWS), fields["total"].integer(1, MAX_TOTAL)
+    table = files.table(digest)
+    if table.rows != rows:
+        fields["rows"].fail(f"the file has {table.rows} rows, not {rows}")
+    if table.total != total:
+        fields["total"].fail(f"the file's weights sum to {table.total}, not to {total}")
+    return Lookup(table)
+
+
 def _count(fields: dict[str, Node]) -> int:
     return fields["count"].integer(1, MAX_COUNT) if "count" in fields else 1
 
@@ -41,18 +54,27 @@ _STEPS: dict[str, tuple[Callable[[dict[str, Node]], Step], tuple[str, ...], tupl
     "shuffle": (_shuffle, ("n",), ()),
     "reels": (_reels, ("strips",), ()),
 }
+# The only step that is not all there in the definition.
+_LOOKUP = "lookup"
+STEP_NAMES = (*_STEPS, _LOOKUP)
 
 
-def parse_steps(node: Node) -> tuple[Step, ...]:
-    """Return the steps of a program; raises GameError with the path of the first field that does not hold."""
-    return tuple(_parse_step(item) for item in node.items(1, MAX_STEPS))
+def parse_steps(node: Node, files: GameFiles) -> tuple[Step, ...]:
+    """Return the steps of a program; raises GameError with the path of the first field that does not hold.
+
+    Errors of the files that steps name are those of `GameFiles.table`.
+    """
+    return tuple(_parse_step(item, files) for item in node.items(1, MAX_STEPS))
 
 
-def _parse_step(node: Node) -> Step:
+def _parse_step(node: Node, files: GameFiles) -> Step:
     members = node.members(1, 8)
     if "step" not in members:
         node.fail("the key 'step' is missing")
-    read, required, optional = _STEPS[members["step"].choice(_STEPS)]
+    name = members["step"].choice(STEP_NAMES)
+    if name == _LOOKUP:
+        return _lookup(node.fields(("step", "file", "rows", "total")), files)
+    read, required, optional = _STEPS[name]
     fields = node.fields(("step", *required), optional)
     try:
         return read(fields)
