@@ -10,8 +10,10 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, TypeVar, get_type_hints
 
+from anchor.errors import MalformedError
 from rng_service.errors import ConfigError
 from rng_service.log_entries import MAX_BEACON_MARGIN_S, MAX_CLOSE_DELAY_S, MAX_HEARTBEAT_S, MAX_MERGE_DELAY_S
+from rng_service.rtp.stakes import parse_stake_bands
 
 DEVELOPMENT_ENVIRONMENTS = frozenset({"dev", "test", "demo"})
 MAX_CONFIG_BYTES = 1 << 20
@@ -113,6 +115,19 @@ class KeysConfig:
 
 
 @dataclass(frozen=True)
+class RtpConfig:
+    """What is added up about realised return, and when somebody is told."""
+
+    rollups: bool = True
+    # Upper limits of the stake bands in minor units, ascending: `1000` for every currency, `JPY:100000` for one.
+    stake_bands: tuple[str, ...] = ("100", "1000", "10000")
+    fold_interval_s: int = 10
+    monitor_interval_s: int = 60
+    # One in so many is the chance that there is ever a false alarm, over all rows together; 0 raises none.
+    one_false_alarm_in: int = 100
+
+
+@dataclass(frozen=True)
 class RequestsConfig:
     """The window around the database's clock in which request ids are accepted."""
 
@@ -133,6 +148,7 @@ class Config:
     log: LogConfig = field(default_factory=LogConfig)
     keys: KeysConfig = field(default_factory=KeysConfig)
     requests: RequestsConfig = field(default_factory=RequestsConfig)
+    rtp: RtpConfig = field(default_factory=RtpConfig)
 
     @property
     def ledger_url(self) -> str:
@@ -221,6 +237,12 @@ def check_config(config: Config) -> Config:
     ):
         if not 1 <= value <= most:
             raise ConfigError(f"{dotted}: expected 1 to {most}, found {value}; the log declares it for ever")
+    try:
+        parse_stake_bands(config.rtp.stake_bands)
+    except MalformedError as error:
+        raise ConfigError(f"rtp.stake_bands: {error}") from None
+    if config.rtp.one_false_alarm_in == 1:
+        raise ConfigError("rtp.one_false_alarm_in: expected 2 or more, or 0 for no alarms at all")
     if config.pools.ticket_lifetime_s < 1:
         raise ConfigError("pools.ticket_lifetime_s: at least 1; a ticket that is expired when it is made binds nobody")
     return config

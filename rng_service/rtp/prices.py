@@ -3,7 +3,7 @@
 from collections.abc import Hashable
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Final, NamedTuple, Protocol, runtime_checkable
+from typing import Final, NamedTuple, Protocol, cast, runtime_checkable
 
 from rng_service.games.definition import GameProgram
 from rng_service.games.models import Bet, Priced
@@ -15,6 +15,8 @@ VARIANCE_UNIT: Final = 1 << 64
 """Variances are added up in units of 2^-64, each bet's rounded up: a band never comes out narrower than it is."""
 
 _MOST_BETS: Final = 65_536
+# Whether a class of bets has the hook, asked once: asking each bet would cost more than its price.
+_ALIKE: Final[dict[type[Bet], bool]] = {}
 
 
 @runtime_checkable
@@ -69,8 +71,11 @@ class PriceBook:
 
     def price(self, bet: Bet, key: Hashable) -> Price | None:
         """Return the price of ``bet``, None where nothing exact is known; ``key`` stands for the bet as recorded."""
-        if isinstance(bet, PricedAlike):
-            key = ("alike", type(bet), bet.alike)
+        kind = type(bet)
+        if kind not in _ALIKE:
+            _ALIKE[kind] = isinstance(bet, PricedAlike)
+        if _ALIKE[kind]:
+            key = (kind, cast("PricedAlike", bet).alike)
         if key not in self._by_bet:
             if len(self._by_bet) >= _MOST_BETS:
                 self._by_bet.clear()

@@ -1,22 +1,54 @@
 """What the records of a digest add to the totals: the fold of the auditor, fed from the ledger."""
 
 from collections.abc import Iterable, Mapping
+from fractions import Fraction
+from typing import NamedTuple
 
 from sqlalchemy import Connection, select, tuple_
 
+from rng_service.games import Bet
 from rng_service.ledger.models import FAMILY_FINAL, FAMILY_SETTLEMENT, GroupRow, RecordRow
 from rng_service.records.totals import TotalsFold
 from rng_service.sequencer.facts import PoolFacts
 from rng_service.sequencer.groups import RECORDS_IN_GROUP, StoredRecord
 from rng_service.sequencer.opening import OpenedRecord
 
-__all__ = ["add_record", "first_settlements"]
+__all__ = ["Drawn", "add_record", "drawn", "first_settlements"]
 
 _PAIRS_AT_ONCE = 400
 
 
-def add_record(fold: TotalsFold, record: OpenedRecord, pools: Mapping[int, PoolFacts], first: frozenset[int]) -> None:
-    """Add one record to ``fold``; ``first`` has the ids of settlements that are the first for their outcome."""
+class Drawn(NamedTuple):
+    """What the slots of a draw with a bet of its own came to, each its exact multiplier and its payout."""
+
+    bet: Bet
+    multipliers: list[Fraction]
+    payouts: list[int]
+
+
+def drawn(record: OpenedRecord, facts: PoolFacts) -> Drawn | None:
+    """Return what a draw came to, None when it has no bet and currency of its own (its settlements come later)."""
+    stored, fields = record.stored, record.stored.fields
+    if stored.kind != "draw" or "bet" not in fields or not fields.get("currency", ""):
+        return None
+    stake = fields["stake_minor"]
+    seed = bytes.fromhex(fields.get("client_seed", ""))
+    bet = facts.evaluator.resolve(fields["bet"])
+    multipliers = [bet.multiplier(item) for item in facts.evaluator.outcomes(stored.slot, record.secrets, seed)]
+    return Drawn(bet, multipliers, [stake * item.numerator // item.denominator for item in multipliers])
+
+
+def add_record(
+    fold: TotalsFold,
+    record: OpenedRecord,
+    pools: Mapping[int, PoolFacts],
+    first: frozenset[int],
+    own: Drawn | None,
+) -> None:
+    """Add one record to ``fold``: ``own`` is what `drawn` gave for it.
+
+    ``first`` has the ids of settlements that are the first for their outcome.
+    """
     stored = record.stored
     facts, fields = pools[stored.pool], stored.fields
     if stored.kind == "settle":
@@ -30,29 +62,29 @@ def add_record(fold: TotalsFold, record: OpenedRecord, pools: Mapping[int, PoolF
         )
     elif stored.kind == "draw":
         currency = fields.get("currency", "")
-        if "bet" not in fields or not currency:
+        if own is None:
             fold.outcomes(facts.stream, currency, stored.slots)
             return
-        stake = fields["stake_minor"]
-        seed = bytes.fromhex(fields.get("client_seed", ""))
-        outcomes = facts.evaluator.outcomes(stored.slot, record.secrets, seed)
         fold.plays(
             facts.stream,
             currency,
             stored.slots,
-            stake_minor=stake * stored.slots,
-            payout_minor=sum(facts.evaluator.payouts(fields["bet"], stake, outcomes)),
+            stake_minor=fields["stake_minor"] * stored.slots,
+            payout_minor=sum(own.payouts),
         )
 
 
-def first_settlements(connection: Connection, settlements: Iterable[StoredRecord]) -> frozenset[int]:
+def first_settlements(
+    connection: Connection, settlements: Iterable[StoredRecord], *, before: int | None = None
+) -> frozenset[int]:
     """Return the ids of those that are the first for an outcome which was drawn without a bet of its own.
 
-    ``settlements`` come in the order in which they join their digests. First means: no digest has one already.
+    ``settlements`` come in the order in which they join their digests. First means: no digest has one already, or
+    none before the digest ``before``.
     """
     ordered = list(settlements)
     outcomes = sorted({(record.pool, record.slot) for record in ordered})
-    settled = _settled_already(connection, outcomes)
+    settled = _settled_already(connection, outcomes, before)
     first = set()
     for record in ordered:
         outcome = record.pool, record.slot
@@ -63,7 +95,10 @@ def first_settlements(connection: Connection, settlements: Iterable[StoredRecord
     return frozenset(first)
 
 
-def _settled_already(connection: Connection, outcomes: list[tuple[int, int]]) -> set[tuple[int, int]]:
+def _settled_already(
+    connection: Connection, outcomes: list[tuple[int, int]], before: int | None
+) -> set[tuple[int, int]]:
+    earlier = GroupRow.digest_seq.is_not(None) if before is None else GroupRow.digest_seq < before
     found: set[tuple[int, int]] = set()
     for start in range(0, len(outcomes), _PAIRS_AT_ONCE):
         rows = connection.execute(
@@ -72,7 +107,7 @@ def _settled_already(connection: Connection, outcomes: list[tuple[int, int]]) ->
             .where(
                 RecordRow.family == FAMILY_SETTLEMENT,
                 tuple_(RecordRow.pool_id, RecordRow.slot).in_(outcomes[start : start + _PAIRS_AT_ONCE]),
-                GroupRow.digest_seq.is_not(None),
+                earlier,
             )
             .distinct()
         )

@@ -1,6 +1,6 @@
 """Digests: what was bound since the last one is opened, laid open in a file, and fixed by an entry."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Final
@@ -22,13 +22,16 @@ from rng_service.ledger.models import (
     PoolRow,
     RecordRow,
 )
+from rng_service.ledger.rollups import add_delta
 from rng_service.ledger.sequencing import append_entry
 from rng_service.ledger.statements import execute
 from rng_service.log_entries import NO_DIGEST, BeaconRound, Incident, LogConfig, parse_entry
 from rng_service.pools.lifecycle import State
 from rng_service.records.digest import BuiltDigest, build_digests
 from rng_service.records.totals import TotalsFold
-from rng_service.sequencer.accounting import add_record, first_settlements
+from rng_service.rtp.delta import Delta
+from rng_service.rtp.stakes import parse_stake_bands
+from rng_service.sequencer.accounting import Drawn, add_record, drawn, first_settlements
 from rng_service.sequencer.context import Context
 from rng_service.sequencer.disposal import announced_from
 from rng_service.sequencer.facts import PoolFacts, PoolFactsCache
@@ -45,6 +48,7 @@ from rng_service.sequencer.journal_marks import journal_mark
 from rng_service.sequencer.keys import announce_receipt_keys
 from rng_service.sequencer.opening import OpenedGroup, OpenedRecord, OpeningRefusedError, open_group
 from rng_service.sequencer.refusals import record_refusal
+from rng_service.sequencer.rollups import RollupMaker
 from rng_service.sequencer.selection import select_groups
 
 __all__ = ["DigestMaker", "bound_slots", "pack_digests"]
@@ -77,11 +81,20 @@ class _Part:
     digests: tuple[BuiltDigest, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class _Sums:
+    """What the records of a pass add up to: totals by digest, and what goes to the rollups by the first of a part."""
+
+    totals: dict[int, TotalsFold]
+    deltas: dict[int, Delta]
+
+
 @dataclass(slots=True)
 class DigestMaker:
     """Makes digests, one pass at a time; everything it keeps is a cache of what the ledger says."""
 
     facts: PoolFactsCache = field(default_factory=PoolFactsCache)
+    _rollups: RollupMaker | None = None
     _refused: set[int] = field(default_factory=set)
     # How many slots of each pool digests have; forgotten while it is not known whether a pass was recorded.
     _bound: dict[int, int] = field(default_factory=dict)
@@ -164,7 +177,7 @@ class DigestMaker:
         return [groups[group] for group in chosen.groups], chosen.bound
 
     def _record(self, context: Context, head: _Head, now_us: int, parts: Sequence[_Part]) -> None:
-        totals = self._totals(context, parts)
+        sums = self._sums(context, now_us, parts)
         journal = max([head.journal, *(group.journal for part in parts for group in part.groups)])
         for part in parts:
             for digest in part.digests:
@@ -177,17 +190,20 @@ class DigestMaker:
             _admit_gap(context, connection, head, now_us)
             for part in parts:
                 _claim(connection, part)
+                first = part.digests[0].entry.seq
+                if first in sums.deltas:
+                    add_delta(connection, first, sums.deltas[first])
                 for digest in part.digests:
-                    _insert(connection, digest, now_us, journal, totals.get(digest.entry.seq))
+                    _insert(connection, digest, now_us, journal, sums.totals.get(digest.entry.seq))
         # A crash right here leaves entries that wait in the queue of the log, with their files.
         context.on_step("digest.recorded")
 
-    def _totals(self, context: Context, parts: Sequence[_Part]) -> dict[int, TotalsFold]:
+    def _sums(self, context: Context, now_us: int, parts: Sequence[_Part]) -> _Sums:
         records: dict[bytes, OpenedRecord] = {
             record.item.digest: record for part in parts for group in part.groups for record in group.records
         }
         if not records:
-            return {}
+            return _Sums({}, {})
         ordered = [
             (digest.entry.seq, records[item.digest])
             for part in parts
@@ -201,9 +217,33 @@ class DigestMaker:
             settlements = [record.stored for _, record in ordered if record.stored.kind == "settle"]
             first = first_settlements(connection, settlements) if settlements else frozenset()
         folds: dict[int, TotalsFold] = {}
+        plays: dict[int, Drawn | None] = {}
         for seq, record in ordered:
-            add_record(folds.setdefault(seq, TotalsFold()), record, pools, first)
-        return folds
+            own = plays[record.stored.id] = drawn(record, pools[record.stored.pool])
+            add_record(folds.setdefault(seq, TotalsFold()), record, pools, first, own)
+        return _Sums(folds, self._deltas(context, now_us, parts, pools, first, plays))
+
+    def _deltas(
+        self,
+        context: Context,
+        now_us: int,
+        parts: Sequence[_Part],
+        pools: Mapping[int, PoolFacts],
+        first: frozenset[int],
+        plays: Mapping[int, Drawn | None],
+    ) -> dict[int, Delta]:
+        if not context.config.rtp.rollups:
+            return {}
+        if self._rollups is None:
+            self._rollups = RollupMaker(parse_stake_bands(context.config.rtp.stake_bands))
+        found = {}
+        with context.reading() as connection:
+            for part in parts:
+                records = [record for group in part.groups for record in group.records]
+                delta = self._rollups.delta(connection, now_us, records, pools, first, plays)
+                if delta is not None:
+                    found[part.digests[0].entry.seq] = delta
+        return found
 
 
 def pack_digests(

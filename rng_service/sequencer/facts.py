@@ -10,6 +10,7 @@ from rng_service.games import GameDefinition, parse_game
 from rng_service.ledger.models import GameRow, PoolRow, StreamRow
 from rng_service.log_entries import PoolActivate, PoolCommit, parse_entry
 from rng_service.names import Stream, parse_pool_id
+from rng_service.rtp.prices import PriceBook
 from rng_service.verify.evaluation import PoolEvaluator
 
 __all__ = ["PoolFacts", "PoolFactsCache"]
@@ -19,13 +20,18 @@ _MOST = 4_096
 
 @dataclass(frozen=True, slots=True)
 class PoolFacts:
-    """An activated pool. ``evaluator`` is the auditor's own, so that both compute the same."""
+    """An activated pool. ``evaluator`` is the auditor's own, so that both compute the same.
+
+    ``prices`` are those of the pool's program, shared by all of its pools.
+    """
 
     id: int
     name: str
     stream: Stream
     size: int
+    kind: str
     evaluator: PoolEvaluator
+    prices: PriceBook
 
 
 class PoolFactsCache:
@@ -34,6 +40,7 @@ class PoolFactsCache:
     def __init__(self) -> None:
         self._facts: OrderedDict[int, PoolFacts] = OrderedDict()
         self._games: dict[bytes, GameDefinition] = {}
+        self._prices: dict[tuple[bytes, str], PriceBook] = {}
 
     def get(self, connection: Connection, pool: int) -> PoolFacts:
         """Return the facts of the pool of row ``pool``, which is activated."""
@@ -59,4 +66,9 @@ class PoolFactsCache:
         if game is None:
             game = self._games[commit.game_digest] = parse_game(bytes(row.definition))
         evaluator = PoolEvaluator(commit, leaf_hash(commit_entry), activation.beacon_value or b"", game)
-        return PoolFacts(pool, row.pool_id, parse_pool_id(row.pool_id).stream, row.size, evaluator)
+        program = commit.game_digest, commit.program
+        prices = self._prices.get(program)
+        if prices is None:
+            prices = self._prices[program] = PriceBook(game.program(commit.program))
+        stream = parse_pool_id(row.pool_id).stream
+        return PoolFacts(pool, row.pool_id, stream, row.size, commit.kind, evaluator, prices)

@@ -31,6 +31,7 @@ STEPS: Final = (
     "digest.files",
     "digest.recorded",
     "totals.recorded",
+    "rollups.folded",
     "close.voids",
     "close.recorded",
     "publish.assigned",

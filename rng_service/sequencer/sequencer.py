@@ -30,6 +30,7 @@ from rng_service.sequencer.digests import DigestMaker
 from rng_service.sequencer.disposal import dispose
 from rng_service.sequencer.expiry import expire_tickets
 from rng_service.sequencer.faults import OnStep, no_step
+from rng_service.sequencer.folding import fold_rollups
 from rng_service.sequencer.genesis import begin_log
 from rng_service.sequencer.inspection import inspect, refusal
 from rng_service.sequencer.keys import refresh_keys
@@ -137,6 +138,7 @@ class Sequencer:
         self._digests = DigestMaker()
         self._keys_at_us: int | None = None
         self._renewed_us: int | None = None
+        self._folded_us: int | None = None
 
     def open(self) -> None:
         """Check that ledger, vault and public directory belong together, and finish what a crash interrupted."""
@@ -170,6 +172,7 @@ class Sequencer:
         done += self._digests.make(context, force=force)
         done += close_pools(context)
         done += write_totals(context)
+        self._folded_us = fold_rollups(context, self._folded_us)
         done += publish(context, self._writer)
         done += write_activations(context, self._rounds or NoRounds())
         done += publish(context, self._writer)
@@ -189,6 +192,7 @@ class Sequencer:
             publish(self._context, self._writer)
         close_pools(self._context)
         write_totals(self._context, force=True)
+        fold_rollups(self._context, None)
         publish(self._context, self._writer)
         erase_pools(self._context, self._writer.size)
         publish(self._context, self._writer)

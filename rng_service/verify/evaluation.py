@@ -51,6 +51,11 @@ class PoolEvaluator:
 
     def payouts(self, bet: Any, stake_minor: int, outcomes: list[tuple[int, ...]]) -> list[int]:
         """Return what each outcome pays; raises VerificationError ``bet-invalid`` for no bet of the program."""
+        pays = map(self.resolve(bet).multiplier, outcomes)
+        return [stake_minor * factor.numerator // factor.denominator for factor in pays]
+
+    def resolve(self, bet: Any) -> "Bet":
+        """Return ``bet`` ready to be settled; raises as `payouts`."""
         key = str(bet)
         resolved = self._bets.get(key)
         if resolved is None:
@@ -61,8 +66,7 @@ class PoolEvaluator:
             if len(self._bets) >= _MOST_BETS:
                 self._bets.clear()
             self._bets[key] = resolved
-        pays = map(resolved.multiplier, outcomes)
-        return [stake_minor * factor.numerator // factor.denominator for factor in pays]
+        return resolved
 
 
 def check_game(game: GameDefinition, commit: PoolCommit, name: str, version: int) -> None:
