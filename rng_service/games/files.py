@@ -1,10 +1,10 @@
 """The files that a game definition names by digest: where they come from, and the tables that they hold."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from hashlib import sha256
 from io import BytesIO
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Self
 
 from anchor.errors import MissingError, VerificationError
 from anchor.files import open_beneath
@@ -13,7 +13,16 @@ from rng_service.games.weights import MAX_WEIGHTS_BYTES, read_weights
 from rng_service.outcome.lookup import LookupTable
 from rng_service.public_files import weights_path
 
-__all__ = ["GameFiles", "Open", "directory_files", "files_beside", "no_files", "source_files"]
+__all__ = [
+    "GameFiles",
+    "Open",
+    "directory_files",
+    "file_digest",
+    "files_beside",
+    "find_beside",
+    "no_files",
+    "source_files",
+]
 
 # Opens the file with this SHA-256, or raises MissingError; whether it really hashes so is for `GameFiles`.
 Open = Callable[[bytes], BinaryIO]
@@ -28,6 +37,13 @@ class GameFiles:
     def __init__(self, open_file: Open) -> None:
         self._open = open_file
         self._tables: dict[bytes, LookupTable] = {}
+
+    @classmethod
+    def of(cls, tables: Iterable[LookupTable]) -> Self:
+        """Return files of which these were read before, and no others."""
+        files = cls(_missing)
+        files._tables = {table.digest: table for table in tables}
+        return files
 
     def table(self, digest: bytes) -> LookupTable:
         """Return the table whose file has this SHA-256.
@@ -48,11 +64,7 @@ class GameFiles:
 
 def no_files() -> GameFiles:
     """Return files of which there are none, for definitions that stand alone."""
-
-    def missing(digest: bytes) -> BinaryIO:
-        raise MissingError(f"{weights_path(digest)}: this definition has files beside it, and none were handed over")
-
-    return GameFiles(missing)
+    return GameFiles(_missing)
 
 
 def directory_files(directory: Path) -> GameFiles:
@@ -61,17 +73,27 @@ def directory_files(directory: Path) -> GameFiles:
 
 
 def files_beside(directory: Path) -> GameFiles:
-    """Return the CSV files in ``directory`` whatever their names are: each is hashed when one is first asked for."""
-    known: dict[bytes, Path] = {}
+    """Return the files of a definition in ``directory``, or in a directory ``files`` in it; see `find_beside`."""
+    return GameFiles(lambda digest: find_beside(directory, digest, (".csv",)).open("rb"))
 
-    def open_file(digest: bytes) -> BinaryIO:
-        if not known:
-            known.update({_digest(path): path for path in _candidates(directory)})
-        if digest not in known:
-            raise MissingError(f"no .csv in {directory} has the SHA-256 {digest.hex()}")
-        return known[digest].open("rb")
 
-    return GameFiles(open_file)
+def find_beside(directory: Path, digest: bytes, suffixes: tuple[str, ...]) -> Path:
+    """Return the file with this SHA-256 in ``directory``, or in a directory ``files`` in it.
+
+    One that is called by its digest is found at once; otherwise those with one of the ``suffixes`` are hashed.
+    Raises MissingError.
+    """
+    places = [place for place in (directory, directory / "files") if place.is_dir()]
+    for place in places:
+        for suffix in suffixes:
+            named = place / f"{digest.hex()}{suffix}"
+            if named.is_file():
+                return named
+    for place in places:
+        for path in sorted(place.iterdir()):
+            if path.name.endswith(suffixes) and path.is_file() and file_digest(path) == digest:
+                return path
+    raise MissingError(f"no {' or '.join(suffixes)} in {directory} or {directory / 'files'} hashes to {digest.hex()}")
 
 
 def source_files(source: Source) -> GameFiles:
@@ -79,15 +101,14 @@ def source_files(source: Source) -> GameFiles:
     return GameFiles(lambda digest: BytesIO(source.read(weights_path(digest), limit=MAX_WEIGHTS_BYTES)))
 
 
-def _candidates(directory: Path) -> list[Path]:
-    places = (directory, directory / "files")
-    found = [path for place in places if place.is_dir() for path in sorted(place.glob("*.csv"))]
-    return [path for path in found if path.is_file() and path.stat().st_size <= MAX_WEIGHTS_BYTES]
-
-
-def _digest(path: Path) -> bytes:
+def file_digest(path: Path) -> bytes:
+    """Return SHA-256 of a file."""
     hashed = sha256()
     with path.open("rb") as file:
         while data := file.read(1 << 20):
             hashed.update(data)
     return hashed.digest()
+
+
+def _missing(digest: bytes) -> BinaryIO:
+    raise MissingError(f"{weights_path(digest)}: this definition has files beside it, and none were handed over")

@@ -1,0 +1,1 @@
+"""Stake Engine math packages: read as they are, checked, and made into a game definition."""
