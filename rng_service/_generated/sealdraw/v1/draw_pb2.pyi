@@ -468,3 +468,47 @@ class GetReceiptResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___GetReceiptResponse: _TypeAlias = GetReceiptResponse  # noqa: Y015
+
+@_typing.final
+class GetBookRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DRAW_REQUEST_ID_FIELD_NUMBER: _builtins.int
+    ITEM_FIELD_NUMBER: _builtins.int
+    draw_request_id: _builtins.str
+    """The request id of the draw."""
+    item: _builtins.int
+    """Which of the draw's outcomes, counted from 0 over all its receipts."""
+    def __init__(
+        self,
+        *,
+        draw_request_id: _builtins.str = ...,
+        item: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["draw_request_id", b"draw_request_id", "item", b"item"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetBookRequest: _TypeAlias = GetBookRequest  # noqa: Y015
+
+@_typing.final
+class GetBookResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BOOK_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def book(self) -> _types_pb2.Book: ...
+    def __init__(
+        self,
+        *,
+        book: _types_pb2.Book | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["book", b"book"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["book", b"book"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetBookResponse: _TypeAlias = GetBookResponse  # noqa: Y015

@@ -68,6 +68,11 @@ class DrawServiceStub:
                 request_serializer=sealdraw_dot_v1_dot_draw__pb2.GetReceiptRequest.SerializeToString,
                 response_deserializer=sealdraw_dot_v1_dot_draw__pb2.GetReceiptResponse.FromString,
                 _registered_method=True)
+        self.GetBook = channel.unary_unary(
+                '/sealdraw.v1.DrawService/GetBook',
+                request_serializer=sealdraw_dot_v1_dot_draw__pb2.GetBookRequest.SerializeToString,
+                response_deserializer=sealdraw_dot_v1_dot_draw__pb2.GetBookResponse.FromString,
+                _registered_method=True)
 
 
 class DrawServiceServicer:
@@ -119,6 +124,13 @@ class DrawServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetBook(self, request, context):
+        """GetBook returns the book of one outcome of a draw of the caller's.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_DrawServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -151,6 +163,11 @@ def add_DrawServiceServicer_to_server(servicer, server):
                     servicer.GetReceipt,
                     request_deserializer=sealdraw_dot_v1_dot_draw__pb2.GetReceiptRequest.FromString,
                     response_serializer=sealdraw_dot_v1_dot_draw__pb2.GetReceiptResponse.SerializeToString,
+            ),
+            'GetBook': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetBook,
+                    request_deserializer=sealdraw_dot_v1_dot_draw__pb2.GetBookRequest.FromString,
+                    response_serializer=sealdraw_dot_v1_dot_draw__pb2.GetBookResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -319,6 +336,33 @@ class DrawService:
             '/sealdraw.v1.DrawService/GetReceipt',
             sealdraw_dot_v1_dot_draw__pb2.GetReceiptRequest.SerializeToString,
             sealdraw_dot_v1_dot_draw__pb2.GetReceiptResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetBook(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/sealdraw.v1.DrawService/GetBook',
+            sealdraw_dot_v1_dot_draw__pb2.GetBookRequest.SerializeToString,
+            sealdraw_dot_v1_dot_draw__pb2.GetBookResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -49,6 +49,8 @@ class DrawServiceStub:
     """ResolveRequest answers a request id that is in doubt: what became of it, or that nothing ever will."""
     GetReceipt: _grpc.UnaryUnaryMultiCallable[_draw_pb2.GetReceiptRequest, _draw_pb2.GetReceiptResponse]
     """GetReceipt returns the receipts of a request of the caller's."""
+    GetBook: _grpc.UnaryUnaryMultiCallable[_draw_pb2.GetBookRequest, _draw_pb2.GetBookResponse]
+    """GetBook returns the book of one outcome of a draw of the caller's."""
 
 @_typing.type_check_only
 class DrawServiceAsyncStub(DrawServiceStub):
@@ -71,6 +73,8 @@ class DrawServiceAsyncStub(DrawServiceStub):
     """ResolveRequest answers a request id that is in doubt: what became of it, or that nothing ever will."""
     GetReceipt: _aio.UnaryUnaryMultiCallable[_draw_pb2.GetReceiptRequest, _draw_pb2.GetReceiptResponse]  # type: ignore[assignment]
     """GetReceipt returns the receipts of a request of the caller's."""
+    GetBook: _aio.UnaryUnaryMultiCallable[_draw_pb2.GetBookRequest, _draw_pb2.GetBookResponse]  # type: ignore[assignment]
+    """GetBook returns the book of one outcome of a draw of the caller's."""
 
 class DrawServiceServicer(metaclass=_abc_1.ABCMeta):
     """DrawService gives outcomes to game servers, each exactly once.
@@ -126,5 +130,13 @@ class DrawServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_draw_pb2.GetReceiptResponse, _abc.Awaitable[_draw_pb2.GetReceiptResponse]]:
         """GetReceipt returns the receipts of a request of the caller's."""
+
+    @_abc_1.abstractmethod
+    def GetBook(
+        self,
+        request: _draw_pb2.GetBookRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_draw_pb2.GetBookResponse, _abc.Awaitable[_draw_pb2.GetBookResponse]]:
+        """GetBook returns the book of one outcome of a draw of the caller's."""
 
 def add_DrawServiceServicer_to_server(servicer: DrawServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -25,47 +25,55 @@ _sym_db = _symbol_database.Default()
 from sealdraw.v1 import types_pb2 as sealdraw_dot_v1_dot_types__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1asealdraw/v1/operator.proto\x12\x0bsealdraw.v1\x1a\x17sealdraw/v1/types.proto\"\x8d\x01\n\x13RegisterGameRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x12\n\ndefinition\x18\x02 \x01(\x0c\x12,\n\x0cplay_classes\x18\x03 \x03(\x0e\x32\x16.sealdraw.v1.PlayClass\x12\r\n\x05lanes\x18\x04 \x01(\r\x12\x11\n\tpool_size\x18\x05 \x01(\r\"7\n\x14RegisterGameResponse\x12\x1f\n\x04game\x18\x01 \x01(\x0b\x32\x11.sealdraw.v1.Game\"X\n\x04Game\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\r\x12\x0e\n\x06\x64igest\x18\x03 \x01(\x0c\x12\x10\n\x08programs\x18\x04 \x03(\t\x12\x0f\n\x07retired\x18\x05 \x01(\x08\"9\n\x10ListGamesRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"N\n\x11ListGamesResponse\x12 \n\x05games\x18\x01 \x03(\x0b\x32\x11.sealdraw.v1.Game\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"/\n\x0eGetGameRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\r\"F\n\x0fGetGameResponse\x12\x1f\n\x04game\x18\x01 \x01(\x0b\x32\x11.sealdraw.v1.Game\x12\x12\n\ndefinition\x18\x02 \x01(\x0c\"F\n\x11RetireGameRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x0f\n\x07version\x18\x03 \x01(\r\"5\n\x12RetireGameResponse\x12\x1f\n\x04game\x18\x01 \x01(\x0b\x32\x11.sealdraw.v1.Game\"L\n\x15QuarantinePoolRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x0f\n\x07pool_id\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\t\"9\n\x16QuarantinePoolResponse\x12\x1f\n\x04pool\x18\x01 \x01(\x0b\x32\x11.sealdraw.v1.Pool\"G\n\x11RotateKeysRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x1e\n\x04keys\x18\x02 \x03(\x0e\x32\x10.sealdraw.v1.Key\"$\n\x12RotateKeysResponse\x12\x0e\n\x06\x65pochs\x18\x01 \x03(\x04\"\x12\n\x10GetStatusRequest\"W\n\x0cStreamStatus\x12\x0e\n\x06stream\x18\x01 \x01(\t\x12\r\n\x05lanes\x18\x02 \x01(\r\x12\x13\n\x0bready_pools\x18\x03 \x01(\r\x12\x13\n\x0bready_slots\x18\x04 \x01(\x04\"\xd1\x01\n\x11GetStatusResponse\x12\x0e\n\x06origin\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\x12\x10\n\x08log_size\x18\x03 \x01(\x04\x12\x15\n\rdigest_age_us\x18\x04 \x01(\x03\x12*\n\x07streams\x18\x05 \x03(\x0b\x32\x19.sealdraw.v1.StreamStatus\x12\x17\n\x0fvault_reachable\x18\x06 \x01(\x08\x12\x10\n\x08\x64raining\x18\x07 \x01(\x08\x12\x1b\n\x13unpublished_records\x18\x08 \x01(\x04*Q\n\x03Key\x12\x13\n\x0fKEY_UNSPECIFIED\x10\x00\x12\x16\n\x12KEY_KEY_ENCRYPTION\x10\x01\x12\x0c\n\x08KEY_DRBG\x10\x02\x12\x0f\n\x0bKEY_RECEIPT\x10\x03\x32\xbd\x04\n\x0fOperatorService\x12S\n\x0cRegisterGame\x12 .sealdraw.v1.RegisterGameRequest\x1a!.sealdraw.v1.RegisterGameResponse\x12J\n\tListGames\x12\x1d.sealdraw.v1.ListGamesRequest\x1a\x1e.sealdraw.v1.ListGamesResponse\x12\x44\n\x07GetGame\x12\x1b.sealdraw.v1.GetGameRequest\x1a\x1c.sealdraw.v1.GetGameResponse\x12M\n\nRetireGame\x12\x1e.sealdraw.v1.RetireGameRequest\x1a\x1f.sealdraw.v1.RetireGameResponse\x12Y\n\x0eQuarantinePool\x12\".sealdraw.v1.QuarantinePoolRequest\x1a#.sealdraw.v1.QuarantinePoolResponse\x12M\n\nRotateKeys\x12\x1e.sealdraw.v1.RotateKeysRequest\x1a\x1f.sealdraw.v1.RotateKeysResponse\x12J\n\tGetStatus\x12\x1d.sealdraw.v1.GetStatusRequest\x1a\x1e.sealdraw.v1.GetStatusResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1asealdraw/v1/operator.proto\x12\x0bsealdraw.v1\x1a\x17sealdraw/v1/types.proto\"\x8d\x01\n\x13RegisterGameRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x12\n\ndefinition\x18\x02 \x01(\x0c\x12,\n\x0cplay_classes\x18\x03 \x03(\x0e\x32\x16.sealdraw.v1.PlayClass\x12\r\n\x05lanes\x18\x04 \x01(\r\x12\x11\n\tpool_size\x18\x05 \x01(\r\"7\n\x14RegisterGameResponse\x12\x1f\n\x04game\x18\x01 \x01(\x0b\x32\x11.sealdraw.v1.Game\"X\n\x04Game\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\r\x12\x0e\n\x06\x64igest\x18\x03 \x01(\x0c\x12\x10\n\x08programs\x18\x04 \x03(\t\x12\x0f\n\x07retired\x18\x05 \x01(\x08\"[\n\x08GameFile\x12\'\n\x04kind\x18\x01 \x01(\x0e\x32\x19.sealdraw.v1.GameFileKind\x12\x0e\n\x06\x64igest\x18\x02 \x01(\x0c\x12\x16\n\x0eweights_digest\x18\x03 \x01(\x0c\"K\n\x15UploadGameFileRequest\x12#\n\x04\x66ile\x18\x01 \x01(\x0b\x32\x15.sealdraw.v1.GameFile\x12\r\n\x05\x63hunk\x18\x02 \x01(\x0c\"\'\n\x16UploadGameFileResponse\x12\r\n\x05known\x18\x01 \x01(\x08\"9\n\x10ListGamesRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"N\n\x11ListGamesResponse\x12 \n\x05games\x18\x01 \x03(\x0b\x32\x11.sealdraw.v1.Game\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"/\n\x0eGetGameRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\r\"F\n\x0fGetGameResponse\x12\x1f\n\x04game\x18\x01 \x01(\x0b\x32\x11.sealdraw.v1.Game\x12\x12\n\ndefinition\x18\x02 \x01(\x0c\"F\n\x11RetireGameRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x0f\n\x07version\x18\x03 \x01(\r\"5\n\x12RetireGameResponse\x12\x1f\n\x04game\x18\x01 \x01(\x0b\x32\x11.sealdraw.v1.Game\"L\n\x15QuarantinePoolRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x0f\n\x07pool_id\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\t\"9\n\x16QuarantinePoolResponse\x12\x1f\n\x04pool\x18\x01 \x01(\x0b\x32\x11.sealdraw.v1.Pool\"G\n\x11RotateKeysRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x1e\n\x04keys\x18\x02 \x03(\x0e\x32\x10.sealdraw.v1.Key\"$\n\x12RotateKeysResponse\x12\x0e\n\x06\x65pochs\x18\x01 \x03(\x04\"\x12\n\x10GetStatusRequest\"W\n\x0cStreamStatus\x12\x0e\n\x06stream\x18\x01 \x01(\t\x12\r\n\x05lanes\x18\x02 \x01(\r\x12\x13\n\x0bready_pools\x18\x03 \x01(\r\x12\x13\n\x0bready_slots\x18\x04 \x01(\x04\"\xd1\x01\n\x11GetStatusResponse\x12\x0e\n\x06origin\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\x12\x10\n\x08log_size\x18\x03 \x01(\x04\x12\x15\n\rdigest_age_us\x18\x04 \x01(\x03\x12*\n\x07streams\x18\x05 \x03(\x0b\x32\x19.sealdraw.v1.StreamStatus\x12\x17\n\x0fvault_reachable\x18\x06 \x01(\x08\x12\x10\n\x08\x64raining\x18\x07 \x01(\x08\x12\x1b\n\x13unpublished_records\x18\x08 \x01(\x04*d\n\x0cGameFileKind\x12\x1e\n\x1aGAME_FILE_KIND_UNSPECIFIED\x10\x00\x12\x1a\n\x16GAME_FILE_KIND_WEIGHTS\x10\x01\x12\x18\n\x14GAME_FILE_KIND_BOOKS\x10\x02*Q\n\x03Key\x12\x13\n\x0fKEY_UNSPECIFIED\x10\x00\x12\x16\n\x12KEY_KEY_ENCRYPTION\x10\x01\x12\x0c\n\x08KEY_DRBG\x10\x02\x12\x0f\n\x0bKEY_RECEIPT\x10\x03\x32\x9a\x05\n\x0fOperatorService\x12S\n\x0cRegisterGame\x12 .sealdraw.v1.RegisterGameRequest\x1a!.sealdraw.v1.RegisterGameResponse\x12[\n\x0eUploadGameFile\x12\".sealdraw.v1.UploadGameFileRequest\x1a#.sealdraw.v1.UploadGameFileResponse(\x01\x12J\n\tListGames\x12\x1d.sealdraw.v1.ListGamesRequest\x1a\x1e.sealdraw.v1.ListGamesResponse\x12\x44\n\x07GetGame\x12\x1b.sealdraw.v1.GetGameRequest\x1a\x1c.sealdraw.v1.GetGameResponse\x12M\n\nRetireGame\x12\x1e.sealdraw.v1.RetireGameRequest\x1a\x1f.sealdraw.v1.RetireGameResponse\x12Y\n\x0eQuarantinePool\x12\".sealdraw.v1.QuarantinePoolRequest\x1a#.sealdraw.v1.QuarantinePoolResponse\x12M\n\nRotateKeys\x12\x1e.sealdraw.v1.RotateKeysRequest\x1a\x1f.sealdraw.v1.RotateKeysResponse\x12J\n\tGetStatus\x12\x1d.sealdraw.v1.GetStatusRequest\x1a\x1e.sealdraw.v1.GetStatusResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'sealdraw.v1.operator_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_KEY']._serialized_start=1315
-  _globals['_KEY']._serialized_end=1396
+  _globals['_GAMEFILEKIND']._serialized_start=1526
+  _globals['_GAMEFILEKIND']._serialized_end=1626
+  _globals['_KEY']._serialized_start=1628
+  _globals['_KEY']._serialized_end=1709
   _globals['_REGISTERGAMEREQUEST']._serialized_start=69
   _globals['_REGISTERGAMEREQUEST']._serialized_end=210
   _globals['_REGISTERGAMERESPONSE']._serialized_start=212
   _globals['_REGISTERGAMERESPONSE']._serialized_end=267
   _globals['_GAME']._serialized_start=269
   _globals['_GAME']._serialized_end=357
-  _globals['_LISTGAMESREQUEST']._serialized_start=359
-  _globals['_LISTGAMESREQUEST']._serialized_end=416
-  _globals['_LISTGAMESRESPONSE']._serialized_start=418
-  _globals['_LISTGAMESRESPONSE']._serialized_end=496
-  _globals['_GETGAMEREQUEST']._serialized_start=498
-  _globals['_GETGAMEREQUEST']._serialized_end=545
-  _globals['_GETGAMERESPONSE']._serialized_start=547
-  _globals['_GETGAMERESPONSE']._serialized_end=617
-  _globals['_RETIREGAMEREQUEST']._serialized_start=619
-  _globals['_RETIREGAMEREQUEST']._serialized_end=689
-  _globals['_RETIREGAMERESPONSE']._serialized_start=691
-  _globals['_RETIREGAMERESPONSE']._serialized_end=744
-  _globals['_QUARANTINEPOOLREQUEST']._serialized_start=746
-  _globals['_QUARANTINEPOOLREQUEST']._serialized_end=822
-  _globals['_QUARANTINEPOOLRESPONSE']._serialized_start=824
-  _globals['_QUARANTINEPOOLRESPONSE']._serialized_end=881
-  _globals['_ROTATEKEYSREQUEST']._serialized_start=883
-  _globals['_ROTATEKEYSREQUEST']._serialized_end=954
-  _globals['_ROTATEKEYSRESPONSE']._serialized_start=956
-  _globals['_ROTATEKEYSRESPONSE']._serialized_end=992
-  _globals['_GETSTATUSREQUEST']._serialized_start=994
-  _globals['_GETSTATUSREQUEST']._serialized_end=1012
-  _globals['_STREAMSTATUS']._serialized_start=1014
-  _globals['_STREAMSTATUS']._serialized_end=1101
-  _globals['_GETSTATUSRESPONSE']._serialized_start=1104
-  _globals['_GETSTATUSRESPONSE']._serialized_end=1313
-  _globals['_OPERATORSERVICE']._serialized_start=1399
-  _globals['_OPERATORSERVICE']._serialized_end=1972
+  _globals['_GAMEFILE']._serialized_start=359
+  _globals['_GAMEFILE']._serialized_end=450
+  _globals['_UPLOADGAMEFILEREQUEST']._serialized_start=452
+  _globals['_UPLOADGAMEFILEREQUEST']._serialized_end=527
+  _globals['_UPLOADGAMEFILERESPONSE']._serialized_start=529
+  _globals['_UPLOADGAMEFILERESPONSE']._serialized_end=568
+  _globals['_LISTGAMESREQUEST']._serialized_start=570
+  _globals['_LISTGAMESREQUEST']._serialized_end=627
+  _globals['_LISTGAMESRESPONSE']._serialized_start=629
+  _globals['_LISTGAMESRESPONSE']._serialized_end=707
+  _globals['_GETGAMEREQUEST']._serialized_start=709
+  _globals['_GETGAMEREQUEST']._serialized_end=756
+  _globals['_GETGAMERESPONSE']._serialized_start=758
+  _globals['_GETGAMERESPONSE']._serialized_end=828
+  _globals['_RETIREGAMEREQUEST']._serialized_start=830
+  _globals['_RETIREGAMEREQUEST']._serialized_end=900
+  _globals['_RETIREGAMERESPONSE']._serialized_start=902
+  _globals['_RETIREGAMERESPONSE']._serialized_end=955
+  _globals['_QUARANTINEPOOLREQUEST']._serialized_start=957
+  _globals['_QUARANTINEPOOLREQUEST']._serialized_end=1033
+  _globals['_QUARANTINEPOOLRESPONSE']._serialized_start=1035
+  _globals['_QUARANTINEPOOLRESPONSE']._serialized_end=1092
+  _globals['_ROTATEKEYSREQUEST']._serialized_start=1094
+  _globals['_ROTATEKEYSREQUEST']._serialized_end=1165
+  _globals['_ROTATEKEYSRESPONSE']._serialized_start=1167
+  _globals['_ROTATEKEYSRESPONSE']._serialized_end=1203
+  _globals['_GETSTATUSREQUEST']._serialized_start=1205
+  _globals['_GETSTATUSREQUEST']._serialized_end=1223
+  _globals['_STREAMSTATUS']._serialized_start=1225
+  _globals['_STREAMSTATUS']._serialized_end=1312
+  _globals['_GETSTATUSRESPONSE']._serialized_start=1315
+  _globals['_GETSTATUSRESPONSE']._serialized_end=1524
+  _globals['_OPERATORSERVICE']._serialized_start=1712
+  _globals['_OPERATORSERVICE']._serialized_end=2378
 # @@protoc_insertion_point(module_scope)

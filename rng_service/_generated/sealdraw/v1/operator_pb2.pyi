@@ -20,6 +20,28 @@ else:
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
+class _GameFileKind:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _GameFileKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_GameFileKind.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    GAME_FILE_KIND_UNSPECIFIED: _GameFileKind.ValueType  # 0
+    GAME_FILE_KIND_WEIGHTS: _GameFileKind.ValueType  # 1
+    """CSV rows of id, weight and payout; published with the game."""
+    GAME_FILE_KIND_BOOKS: _GameFileKind.ValueType  # 2
+    """Books, as .jsonl.zst; never published. Their weights are uploaded first."""
+
+class GameFileKind(_GameFileKind, metaclass=_GameFileKindEnumTypeWrapper):
+    """GameFileKind says what a file of a game definition is."""
+
+GAME_FILE_KIND_UNSPECIFIED: GameFileKind.ValueType  # 0
+GAME_FILE_KIND_WEIGHTS: GameFileKind.ValueType  # 1
+"""CSV rows of id, weight and payout; published with the game."""
+GAME_FILE_KIND_BOOKS: GameFileKind.ValueType  # 2
+"""Books, as .jsonl.zst; never published. Their weights are uploaded first."""
+Global___GameFileKind: _TypeAlias = GameFileKind  # noqa: Y015
+
 class _Key:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -131,6 +153,83 @@ class Game(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Game: _TypeAlias = Game  # noqa: Y015
+
+@_typing.final
+class GameFile(_message.Message):
+    """GameFile announces what is uploaded."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    KIND_FIELD_NUMBER: _builtins.int
+    DIGEST_FIELD_NUMBER: _builtins.int
+    WEIGHTS_DIGEST_FIELD_NUMBER: _builtins.int
+    kind: Global___GameFileKind.ValueType
+    digest: _builtins.bytes
+    """SHA-256 of the file."""
+    weights_digest: _builtins.bytes
+    """For books: SHA-256 of the weights that they belong to."""
+    def __init__(
+        self,
+        *,
+        kind: Global___GameFileKind.ValueType = ...,
+        digest: _builtins.bytes = ...,
+        weights_digest: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["digest", b"digest", "kind", b"kind", "weights_digest", b"weights_digest"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GameFile: _TypeAlias = GameFile  # noqa: Y015
+
+@_typing.final
+class UploadGameFileRequest(_message.Message):
+    """UploadGameFileRequest is one message of an upload: first the announcement, then the file's bytes in order."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FILE_FIELD_NUMBER: _builtins.int
+    CHUNK_FIELD_NUMBER: _builtins.int
+    chunk: _builtins.bytes
+    """At most 1 MiB."""
+    @_builtins.property
+    def file(self) -> Global___GameFile:
+        """In the first message and only there."""
+
+    def __init__(
+        self,
+        *,
+        file: Global___GameFile | None = ...,
+        chunk: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["file", b"file"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["chunk", b"chunk", "file", b"file"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UploadGameFileRequest: _TypeAlias = UploadGameFileRequest  # noqa: Y015
+
+@_typing.final
+class UploadGameFileResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    KNOWN_FIELD_NUMBER: _builtins.int
+    known: _builtins.bool
+    """True when the file was there before; then it need not be sent to its end."""
+    def __init__(
+        self,
+        *,
+        known: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["known", b"known"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UploadGameFileResponse: _TypeAlias = UploadGameFileResponse  # noqa: Y015
 
 @_typing.final
 class ListGamesRequest(_message.Message):

@@ -40,6 +40,11 @@ class OperatorServiceStub:
                 request_serializer=sealdraw_dot_v1_dot_operator__pb2.RegisterGameRequest.SerializeToString,
                 response_deserializer=sealdraw_dot_v1_dot_operator__pb2.RegisterGameResponse.FromString,
                 _registered_method=True)
+        self.UploadGameFile = channel.stream_unary(
+                '/sealdraw.v1.OperatorService/UploadGameFile',
+                request_serializer=sealdraw_dot_v1_dot_operator__pb2.UploadGameFileRequest.SerializeToString,
+                response_deserializer=sealdraw_dot_v1_dot_operator__pb2.UploadGameFileResponse.FromString,
+                _registered_method=True)
         self.ListGames = channel.unary_unary(
                 '/sealdraw.v1.OperatorService/ListGames',
                 request_serializer=sealdraw_dot_v1_dot_operator__pb2.ListGamesRequest.SerializeToString,
@@ -78,6 +83,14 @@ class OperatorServiceServicer:
 
     def RegisterGame(self, request, context):
         """RegisterGame validates a game definition and registers its digest; the same bytes again are no change.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UploadGameFile(self, request_iterator, context):
+        """UploadGameFile hands over a file that a game definition names, before the game is registered; the same again is
+        no change.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -132,6 +145,11 @@ def add_OperatorServiceServicer_to_server(servicer, server):
                     servicer.RegisterGame,
                     request_deserializer=sealdraw_dot_v1_dot_operator__pb2.RegisterGameRequest.FromString,
                     response_serializer=sealdraw_dot_v1_dot_operator__pb2.RegisterGameResponse.SerializeToString,
+            ),
+            'UploadGameFile': grpc.stream_unary_rpc_method_handler(
+                    servicer.UploadGameFile,
+                    request_deserializer=sealdraw_dot_v1_dot_operator__pb2.UploadGameFileRequest.FromString,
+                    response_serializer=sealdraw_dot_v1_dot_operator__pb2.UploadGameFileResponse.SerializeToString,
             ),
             'ListGames': grpc.unary_unary_rpc_method_handler(
                     servicer.ListGames,
@@ -192,6 +210,33 @@ class OperatorService:
             '/sealdraw.v1.OperatorService/RegisterGame',
             sealdraw_dot_v1_dot_operator__pb2.RegisterGameRequest.SerializeToString,
             sealdraw_dot_v1_dot_operator__pb2.RegisterGameResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UploadGameFile(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_unary(
+            request_iterator,
+            target,
+            '/sealdraw.v1.OperatorService/UploadGameFile',
+            sealdraw_dot_v1_dot_operator__pb2.UploadGameFileRequest.SerializeToString,
+            sealdraw_dot_v1_dot_operator__pb2.UploadGameFileResponse.FromString,
             options,
             channel_credentials,
             insecure,

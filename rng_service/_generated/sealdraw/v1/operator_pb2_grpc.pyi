@@ -35,6 +35,10 @@ class OperatorServiceStub:
     def __new__(cls, channel: _aio.Channel) -> OperatorServiceAsyncStub: ...
     RegisterGame: _grpc.UnaryUnaryMultiCallable[_operator_pb2.RegisterGameRequest, _operator_pb2.RegisterGameResponse]
     """RegisterGame validates a game definition and registers its digest; the same bytes again are no change."""
+    UploadGameFile: _grpc.StreamUnaryMultiCallable[_operator_pb2.UploadGameFileRequest, _operator_pb2.UploadGameFileResponse]
+    """UploadGameFile hands over a file that a game definition names, before the game is registered; the same again is
+    no change.
+    """
     ListGames: _grpc.UnaryUnaryMultiCallable[_operator_pb2.ListGamesRequest, _operator_pb2.ListGamesResponse]
     """ListGames lists the registered game versions."""
     GetGame: _grpc.UnaryUnaryMultiCallable[_operator_pb2.GetGameRequest, _operator_pb2.GetGameResponse]
@@ -55,6 +59,10 @@ class OperatorServiceAsyncStub(OperatorServiceStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     RegisterGame: _aio.UnaryUnaryMultiCallable[_operator_pb2.RegisterGameRequest, _operator_pb2.RegisterGameResponse]  # type: ignore[assignment]
     """RegisterGame validates a game definition and registers its digest; the same bytes again are no change."""
+    UploadGameFile: _aio.StreamUnaryMultiCallable[_operator_pb2.UploadGameFileRequest, _operator_pb2.UploadGameFileResponse]  # type: ignore[assignment]
+    """UploadGameFile hands over a file that a game definition names, before the game is registered; the same again is
+    no change.
+    """
     ListGames: _aio.UnaryUnaryMultiCallable[_operator_pb2.ListGamesRequest, _operator_pb2.ListGamesResponse]  # type: ignore[assignment]
     """ListGames lists the registered game versions."""
     GetGame: _aio.UnaryUnaryMultiCallable[_operator_pb2.GetGameRequest, _operator_pb2.GetGameResponse]  # type: ignore[assignment]
@@ -78,6 +86,16 @@ class OperatorServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_operator_pb2.RegisterGameResponse, _abc.Awaitable[_operator_pb2.RegisterGameResponse]]:
         """RegisterGame validates a game definition and registers its digest; the same bytes again are no change."""
+
+    @_abc_1.abstractmethod
+    def UploadGameFile(
+        self,
+        request_iterator: _MaybeAsyncIterator[_operator_pb2.UploadGameFileRequest],
+        context: _ServicerContext,
+    ) -> _typing.Union[_operator_pb2.UploadGameFileResponse, _abc.Awaitable[_operator_pb2.UploadGameFileResponse]]:
+        """UploadGameFile hands over a file that a game definition names, before the game is registered; the same again is
+        no change.
+        """
 
     @_abc_1.abstractmethod
     def ListGames(

@@ -170,6 +170,34 @@ class Protection(_message.Message):
 Global___Protection: _TypeAlias = Protection  # noqa: Y015
 
 @_typing.final
+class Book(_message.Message):
+    """Book is the line of a books file that belongs to a drawn row, proven against the root in the game definition."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DATA_FIELD_NUMBER: _builtins.int
+    PATH_FIELD_NUMBER: _builtins.int
+    data: _builtins.bytes
+    """The line's exact bytes: JSON, without the end of the line."""
+    @_builtins.property
+    def path(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
+        """The inclusion path of SHA-256(0x00 || data), leaf to root (RFC 9162); its place in the tree is the drawn row."""
+
+    def __init__(
+        self,
+        *,
+        data: _builtins.bytes = ...,
+        path: _abc.Iterable[_builtins.bytes] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["data", b"data", "path", b"path"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Book: _TypeAlias = Book  # noqa: Y015
+
+@_typing.final
 class Receipt(_message.Message):
     """Receipt is everything that a draw, or a ticket, can later be checked with."""
 
@@ -187,6 +215,7 @@ class Receipt(_message.Message):
     COMMIT_INDEX_FIELD_NUMBER: _builtins.int
     ACTIVATE_INDEX_FIELD_NUMBER: _builtins.int
     TICKET_RECORD_FIELD_NUMBER: _builtins.int
+    BOOK_FIELD_NUMBER: _builtins.int
     pool_id: _builtins.str
     slot: _builtins.int
     count: _builtins.int
@@ -211,6 +240,10 @@ class Receipt(_message.Message):
     def opening(self) -> Global___Opening: ...
     @_builtins.property
     def protection(self) -> Global___Protection: ...
+    @_builtins.property
+    def book(self) -> Global___Book:
+        """For one draw of a program with books: what the player is shown. A batch asks for each with GetBook."""
+
     def __init__(
         self,
         *,
@@ -226,10 +259,11 @@ class Receipt(_message.Message):
         commit_index: _builtins.int = ...,
         activate_index: _builtins.int = ...,
         ticket_record: _builtins.bytes = ...,
+        book: Global___Book | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["opening", b"opening", "protection", b"protection"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["book", b"book", "opening", b"opening", "protection", b"protection"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["activate_index", b"activate_index", "commit_index", b"commit_index", "count", b"count", "opening", b"opening", "payouts_minor", b"payouts_minor", "pool_id", b"pool_id", "protection", b"protection", "record", b"record", "slot", b"slot", "slot_path", b"slot_path", "ticket_record", b"ticket_record", "values", b"values"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["activate_index", b"activate_index", "book", b"book", "commit_index", b"commit_index", "count", b"count", "opening", b"opening", "payouts_minor", b"payouts_minor", "pool_id", b"pool_id", "protection", b"protection", "record", b"record", "slot", b"slot", "slot_path", b"slot_path", "ticket_record", b"ticket_record", "values", b"values"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
