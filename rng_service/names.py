@@ -32,9 +32,9 @@ def check_name(text: str, what: str = "name") -> str:
     return _matched(_NAME_PATTERN, text, what)
 
 
-def check_session(text: str) -> str:
-    """Return ``text`` when it is a session of 1 to 64 allowed characters; raise MalformedError otherwise."""
-    return _matched(_SESSION_PATTERN, text, "session")
+def check_session(text: str, what: str = "session") -> str:
+    """Return ``text`` when it is a session (or round) of 1 to 64 allowed characters; raise MalformedError otherwise."""
+    return _matched(_SESSION_PATTERN, text, what)
 
 
 def check_reason(text: str) -> str:

@@ -23,6 +23,7 @@ from anchor.range_path import range_path
 from rng_service.errors import FailedPrecondition, InvalidArgument, LedgerError, NotFound
 from rng_service.front.checks import MAX_MONEY
 from rng_service.games import Bet, BetError, GameDefinition, parse_bet, parse_game, resolve_bet
+from rng_service.games.rounds import awards_features
 from rng_service.ledger.engine import reading
 from rng_service.ledger.models import GameRow, LogEntryRow, PoolRow, StreamRow
 from rng_service.outcome import DrawKeyDeriver, Program
@@ -113,8 +114,14 @@ class Stream:
     prefix: str
     retired: bool = False
     active: tuple[tuple[Pool, ...], ...] = ()
+    # Whether the program is only drawn in rounds: known here, because every draw asks.
+    in_rounds: bool = field(init=False)
     _bets: dict[str, tuple[str, Bet]] = field(default_factory=dict, repr=False)
     _limits: dict[str, int] = field(default_factory=dict, repr=False)
+
+    def __post_init__(self) -> None:
+        program = self.definition.program(self.program_id)
+        self.in_rounds = program.feature or awards_features(program)
 
     def pools(self, lane: int) -> Sequence[Pool]:
         """Return the lane's active pools; the first is drawn from first."""

@@ -8,6 +8,7 @@ from sealdraw.v1 import types_pb2
 
 from anchor.errors import MalformedError
 from rng_service.errors import InvalidArgument
+from rng_service.games.rounds import MAX_STEP
 from rng_service.names import check_currency, check_name, check_reason, check_session, parse_pool_id
 from rng_service.request_id import parse_request_id
 
@@ -76,6 +77,15 @@ class Checks:
     def session(self, text: str) -> str:
         """Return a session, which may be absent."""
         return self._value("session", check_session, text, "") if text else ""
+
+    def round(self, round_id: str, step: int) -> tuple[str, int]:
+        """Return a round and the step in it, which are both there or both absent."""
+        found = self._value("round_id", lambda text: check_session(text, "round"), round_id, "") if round_id else ""
+        if bool(round_id) != bool(step):
+            self.refuse("step" if round_id else "round_id", "a round and the step in it, from 1, stand together")
+        if step > MAX_STEP:
+            self.refuse("step", f"expected 1 to {MAX_STEP}, found {step}")
+        return found, step
 
     def reason(self, text: str) -> str:
         """Return a reason slug."""

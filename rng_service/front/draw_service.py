@@ -15,8 +15,10 @@ from rng_service.front.checks import CLASSES, Checks
 from rng_service.front.engine import DrawEngine
 from rng_service.front.opening import OpenedRecord
 from rng_service.front.requests import Play, Streams
+from rng_service.front.rounds import plan_move
 from rng_service.front.settlement import settlement_task
 from rng_service.ledger.engine import reading, writing
+from rng_service.ledger.models import POSITION_BITS
 from rng_service.ledger.reading import (
     FENCE,
     KnownRequest,
@@ -25,10 +27,13 @@ from rng_service.ledger.reading import (
     pool_of_request,
     pool_of_ticket,
 )
+from rng_service.ledger.rounds import KnownRound, find_round
 from rng_service.ledger.tasks import BindTask
-from rng_service.names import parse_pool_id
+from rng_service.names import check_session, parse_pool_id
+from rng_service.outcome.primitives import Outcome
 from rng_service.records.binding import SettleBinding
 from rng_service.request_id import parse_request_id
+from rng_service.vault.binding import read_binding
 
 Playing = draw_pb2.ReserveRequest | draw_pb2.DrawRequest | draw_pb2.BatchDrawRequest
 Build = Callable[[Any, str, Streams], Play]
@@ -45,6 +50,18 @@ class _Pinned:
         return self.promised
 
 
+@dataclass(frozen=True, slots=True)
+class _OfVersion:
+    """The catalog, with the version that a round began with for requests that name none."""
+
+    catalog: Catalog
+    begun: int
+
+    def stream(self, game: str, _version: int, program: str, play_class: str) -> Stream:
+        """Return the stream of that version."""
+        return self.catalog.stream(game, self.begun, program, play_class)
+
+
 class DrawService:
     """The handlers; each takes a parsed request and the caller's name, and returns a response or raises."""
 
@@ -58,8 +75,13 @@ class DrawService:
         return self._prepare(requests.reserve, request, caller)
 
     def prepare_draw(self, request: draw_pb2.DrawRequest, caller: str) -> Play:
-        """Return what a Draw call asks for."""
-        return self._prepare(requests.draw, request, caller)
+        """Return what a Draw call asks for; a step of a round asks the ledger for its place."""
+        if not request.round_id:
+            return self._prepare(requests.draw, request, caller)
+        known = self._round(request.round_id, caller)
+        play = self._prepare(requests.draw, request, caller, None if known is None else known.pool_id)
+        play.task.round = plan_move(play, known, self._last_outcome, self._catalog)
+        return play
 
     def prepare_batch(self, request: draw_pb2.BatchDrawRequest, caller: str) -> Play:
         """Return what a BatchDraw call asks for."""
@@ -158,10 +180,16 @@ class DrawService:
             raise FailedPrecondition("REQUEST_ID_REUSED", "this request_id was used for a request with other fields")
         return self._records(known)
 
-    def _prepare(self, build: Build, request: Playing, caller: str) -> Play:
-        """Build the play; what was promised under a game version that has ended since is still kept."""
+    def _prepare(self, build: Build, request: Playing, caller: str, round_pool_id: str | None = None) -> Play:
+        """Build the play; what was promised under a game version that has ended since is still kept.
+
+        ``round_pool_id`` is of the last step of the request's round, whose version is meant where none is named.
+        """
+        streams: Streams = self._catalog
+        if round_pool_id is not None and not request.version:
+            streams = _OfVersion(self._catalog, parse_pool_id(round_pool_id).stream.version)
         try:
-            return build(request, caller, self._catalog)
+            return build(request, caller, streams)
         except (FailedPrecondition, InvalidArgument, NotFound):
             # A repeat, or a draw on a ticket, belongs to the version that was there when it was first answered.
             stream = self._promised(request, caller)
@@ -184,6 +212,22 @@ class DrawService:
         said = parse_pool_id(pool_id).stream
         named = request.game, request.version or said.version, request.program, CLASSES.get(request.play_class)
         return self._catalog.stream_of(pool_id) if named == said else None
+
+    def _round(self, round_id: str, caller: str) -> KnownRound | None:
+        try:
+            check_session(round_id, "round")
+        except MalformedError:
+            # Reported with everything else that is wrong with the request.
+            return None
+        with reading(self._ledger) as connection:
+            return find_round(connection, caller, round_id)
+
+    def _last_outcome(self, known: KnownRound) -> Outcome:
+        """Return the outcome of a round's newest step, opened again the way it was opened first."""
+        opened = self._engine.reopen(known.record_id >> POSITION_BITS)
+        record = next(record for record in opened if record.bound.id == known.record_id)
+        seed = bytes.fromhex(read_binding(known.binding).get("client_seed", ""))
+        return receipts.outcomes(self._catalog.pool(record.bound.pool), record, seed)[0]
 
     def _known(self, request_id: bytes, caller: str) -> KnownRequest:
         with reading(self._ledger) as connection:

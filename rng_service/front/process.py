@@ -186,7 +186,7 @@ def _services(
     def method(kind: Any, handler: Any, *roles: str, limit: int = 64 * 1024) -> Any:
         return unary(kind, handler, callers=callers, roles=frozenset(roles), gate=gate, limit=limit)
 
-    def in_groups(kind: Any, prepare: Any, answer: Any) -> Any:
+    def in_groups(kind: Any, prepare: Any, answer: Any, **options: Any) -> Any:
         return grouped(
             kind,
             prepare,
@@ -197,13 +197,19 @@ def _services(
             callers=callers,
             roles=frozenset({GAME_SERVER}),
             gate=gate,
+            **options,
         )
 
     game, audit, operate = (GAME_SERVER,), (GAME_SERVER, AUDITOR, OPERATOR), (OPERATOR,)
     return {
         "sealdraw.v1.DrawService": {
             "Reserve": in_groups(draw_pb2.ReserveRequest, draws.prepare_reserve, draws.answer_reserve),
-            "Draw": in_groups(draw_pb2.DrawRequest, draws.prepare_draw, draws.answer_draw),
+            "Draw": in_groups(
+                draw_pb2.DrawRequest,
+                draws.prepare_draw,
+                draws.answer_draw,
+                reads_first=lambda draw: bool(draw.round_id),
+            ),
             "BatchDraw": in_groups(draw_pb2.BatchDrawRequest, draws.prepare_batch, draws.answer_batch),
             "Settle": method(draw_pb2.SettleRequest, draws.settle, *game),
             "ResolveRequest": method(draw_pb2.ResolveRequestRequest, draws.resolve_request, *game),

@@ -15,7 +15,9 @@ from rng_service.encoding import TAGS_LABEL
 from rng_service.errors import InvalidArgument
 from rng_service.front.catalog import Stream
 from rng_service.front.checks import Checks
+from rng_service.front.rounds import refused
 from rng_service.games import Bet
+from rng_service.games.rounds import RoundError, check_alone, follows
 from rng_service.ledger.tasks import BindTask
 from rng_service.names import lane_of, request_hash
 from rng_service.records.binding import DrawBinding, TicketBinding
@@ -89,6 +91,7 @@ def reserve(request: draw_pb2.ReserveRequest, caller: str, catalog: Streams) -> 
 def draw(request: draw_pb2.DrawRequest, caller: str, catalog: Streams) -> Play:
     """Return the play of a Draw call; raises the RequestError that answers it otherwise."""
     checks = Checks()
+    round_id, step = checks.round(request.round_id, request.step)
     if request.ticket_hash:
         checks.exactly("ticket_hash", request.ticket_hash, 32)
         if not request.client_seed:
@@ -106,6 +109,8 @@ def draw(request: draw_pb2.DrawRequest, caller: str, catalog: Streams) -> Play:
         {
             "ticket": request.ticket_hash.hex(),
             "next_client_seed_hash": request.next_client_seed_hash.hex(),
+            "round": round_id,
+            "step": step,
         },
     )
 
@@ -159,7 +164,11 @@ def _draw(
         currency=currency,
         bet=bet_text,
         tags=commitment,
+        round_id=special.get("round", ""),
+        step=special.get("step", 0),
     )
+    if not binding.round_id:
+        _check_alone(stream, bet)
     task = BindTask(
         caller,
         request_id,
@@ -208,6 +217,15 @@ def _bet(stream: Stream, text: str, stake: int) -> tuple[str, Bet]:
     if stake > most:
         raise InvalidArgument(("wager.stake_minor", f"at most {most}, so that this bet's top prize can be recorded"))
     return canonical_bet, bet
+
+
+def _check_alone(stream: Stream, bet: Bet | None) -> None:
+    # What every draw passes by: the whole question is only asked where the answer may be no.
+    if stream.in_rounds or follows(bet) is not None:
+        try:
+            check_alone(stream.definition.program(stream.program_id), bet)
+        except RoundError as error:
+            raise refused(error) from None
 
 
 def _stream(

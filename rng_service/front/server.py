@@ -79,6 +79,10 @@ def _caught(
     return call
 
 
+def _never(_request: object) -> bool:
+    return False
+
+
 def grouped(
     kind: type[Request],
     prepare: Callable[[Request, str], Play],
@@ -90,18 +94,30 @@ def grouped(
     callers: Callers,
     roles: frozenset[str],
     gate: Gate,
+    reads_first: Callable[[Any], bool] = _never,
 ) -> FastMethod:
     """Return the method whose requests join commit groups: prepared at once, answered when their group is open.
 
-    Repeats need to read the ledger and go to the ``slow`` executor. Without the fast path the same functions run in
-    grpc's worker threads.
+    Repeats, and requests for which ``reads_first`` is true, need to read the ledger and go to the ``slow`` executor.
+    Without the fast path the same functions run in grpc's worker threads.
     """
 
     def begin(data: bytes, call: UnaryCall) -> None:
         try:
             gate.check()
             caller = callers.identify(call.context, roles)
-            play = prepare(parse(kind, data, MAX_REQUEST_BYTES), caller)
+            request = parse(kind, data, MAX_REQUEST_BYTES)
+            if reads_first(request):
+                slow.submit(proceed, request, caller, call)
+                return
+        except Exception as error:  # noqa: BLE001 - every failure has its status
+            call.fail(error)
+            return
+        proceed(request, caller, call)
+
+    def proceed(request: Request, caller: str, call: UnaryCall) -> None:
+        try:
+            play = prepare(request, caller)
             timeout_s = min(call.time_remaining(), DEFAULT_TIMEOUT_S)
         except Exception as error:  # noqa: BLE001 - every failure has its status
             call.fail(error)

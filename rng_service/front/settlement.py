@@ -1,6 +1,6 @@
 """Settle: one bettor's stake and payout on an outcome, checked against the paytable before it is recorded."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from sealdraw.v1 import draw_pb2
 
@@ -11,7 +11,9 @@ from rng_service.front.catalog import Catalog
 from rng_service.front.checks import Checks
 from rng_service.front.opening import OpenedRecord
 from rng_service.front.requests import MAX_BET_BYTES
-from rng_service.ledger.tasks import BindTask
+from rng_service.games import Bet
+from rng_service.games.rounds import RoundError, check_settled_later
+from rng_service.ledger.tasks import SOLE_BETTOR, BindTask
 from rng_service.names import request_hash
 from rng_service.records.binding import SettleBinding
 from rng_service.records.payload import payload_hash
@@ -56,13 +58,20 @@ def settlement_task(
     status, bet_text, bet = "void" if void else "final", "", None
     if request.bet:
         bet_text, bet = stream.bet(request.bet)
+    # A stake without a bet was staked by one bettor, who decides afterwards (mines, video poker): there is no second.
+    sole = "stake_minor" in said and "bet" not in said
     if "bet" in said:
         if bet_text and bet_text != canonical.encode(said["bet"]).decode("ascii"):
             raise InvalidArgument(("bet", "the draw itself fixed another bet"))
         receipt = receipts.read_back(catalog, opened)
         _require_same(request, said["stake_minor"], said["currency"], receipt.payouts_minor[offset], void=void)
         status = "confirm"
-    elif not void:
+    else:
+        if bet is not None:
+            _require_later(bet)
+        if sole:
+            _require_drawn(request, {"stake_minor": said["stake_minor"], "currency": said["currency"]})
+    if status == "final":
         if bet is None:
             raise InvalidArgument(
                 ("bet", "this program's paytable is complete: say the bet, and the payout is checked")
@@ -108,7 +117,7 @@ def settlement_task(
         "Settle",
         binding,
         settled_pool=opened.bound.pool,
-        settlement=(opened.bound.pool, slot, request.bettor),
+        settlement=(opened.bound.pool, slot, SOLE_BETTOR if sole else request.bettor),
     )
 
 
@@ -125,10 +134,20 @@ def _require_same(
 ) -> None:
     if void:
         raise InvalidArgument(("status", "the draw fixed its own bet and was paid by it; it cannot be voided"))
-    for field, found, expected in (
-        ("stake_minor", request.stake_minor, stake_minor),
-        ("currency", request.currency, currency),
-        ("payout_minor", request.payout_minor, payout_minor),
-    ):
+    _require_drawn(request, {"stake_minor": stake_minor, "currency": currency, "payout_minor": payout_minor})
+
+
+def _require_drawn(request: draw_pb2.SettleRequest, fixed: Mapping[str, int | str]) -> None:
+    """Check that a settlement repeats what its draw fixed."""
+    for field, expected in fixed.items():
+        found = getattr(request, field)
         if found != expected:
             raise InvalidArgument((field, f"the draw itself fixed {expected}, the report says {found}"))
+
+
+def _require_later(bet: Bet) -> None:
+    """Check that a bet may be told after its draw."""
+    try:
+        check_settled_later(bet)
+    except RoundError as error:
+        raise InvalidArgument(("bet", error.message)) from None

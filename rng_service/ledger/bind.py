@@ -31,7 +31,7 @@ from rng_service.ledger.models import (
 )
 from rng_service.ledger.rounds import RoundGuard
 from rng_service.ledger.statements import execute, insert_rows, marks
-from rng_service.ledger.tasks import BindRules, BindTask, BoundGroup, BoundRecord, PoolCursor
+from rng_service.ledger.tasks import SOLE_BETTOR, BindRules, BindTask, BoundGroup, BoundRecord, PoolCursor
 from rng_service.records.binding import DrawBinding, SettleBinding, TicketBinding
 from rng_service.records.record import binding_hash
 from rng_service.request_id import request_id_time_us
@@ -286,7 +286,12 @@ class _GroupBuilder:
         suffix = "ON CONFLICT DO NOTHING RETURNING record_id"
         if insert_rows(self._connection, "settlements", columns, [row], suffix):
             return True
-        task.error = InvalidArgument(("bettor", "this bettor was already settled for this outcome"))
+        already = (
+            "this outcome is settled, and its draw's stake was of one bettor"
+            if task.settlement[2] == SOLE_BETTOR
+            else "this bettor was already settled for this outcome"
+        )
+        task.error = InvalidArgument(("bettor", already))
         return False
 
     def _admit_ticket(self, task: BindTask) -> bool:

@@ -2,10 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Final, Protocol
 
 from rng_service.errors import RequestError
 from rng_service.records.binding import DrawBinding, SettleBinding, TicketBinding
+
+SOLE_BETTOR: Final = bytes(32)
+"""Stands for whoever settles an outcome that has only one bettor."""
 
 
 class PoolCursor(Protocol):
@@ -73,7 +76,8 @@ class BindTask:
     next_ticket: TicketBinding | None = None
     tags: tuple[bytes, bytes] | None = None
     round: RoundMove | None = None
-    # A settlement's pool; and (pool, slot, bettor), the bettor's one place that it takes.
+    # A settlement's pool; and (pool, slot, bettor), the bettor's one place that it takes. Where the draw fixed the
+    # stake, the place is the SOLE_BETTOR's.
     settled_pool: int = 0
     settlement: tuple[int, int, bytes] | None = None
 
