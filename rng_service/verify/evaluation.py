@@ -22,7 +22,8 @@ class PoolEvaluator:
 
     def __init__(self, commit: PoolCommit, commit_leaf: bytes, beacon: bytes, game: GameDefinition) -> None:
         self._deriver = DrawKeyDeriver(commit_leaf, beacon, commit.program)
-        self._program = game.program(commit.program).outcome
+        self.program = game.program(commit.program)
+        self._derive = self.program.outcome.derive
         self._game = game
         self._commit = commit
         self._leaf_prefix = b"\x00" + SLOT_LABEL + lp(commit.pool.encode("ascii"))
@@ -42,7 +43,7 @@ class PoolEvaluator:
 
     def outcomes(self, slot: int, secrets: bytes, client_seed: bytes) -> list[tuple[int, ...]]:
         """Return the outcome of each slot."""
-        stream, derive = self._deriver.outcome_stream, self._program.derive
+        stream, derive = self._deriver.outcome_stream, self._derive
         if len(secrets) == 32:
             return [derive(stream(secrets, slot, client_seed))]
         return [

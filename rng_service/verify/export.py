@@ -49,6 +49,8 @@ def verify_export(
         records=records.counts,
         outcomes=records.outcomes,
         sessions=len(records.sessions),
+        rounds=len(records.rounds),
+        open_rounds=records.rounds.open,
         totals=records.totals_checked,
         bindings=records.bindings_checked,
         notes=tuple(notes),

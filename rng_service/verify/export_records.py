@@ -6,8 +6,10 @@ from hashlib import sha256
 from typing import BinaryIO
 
 from anchor.errors import MalformedError, VerificationError
+from rng_service.games.rounds import awards_features, follows
 from rng_service.log_entries import Digest, PoolErase, RecordRange, Totals
 from rng_service.names import Stream, lane_of, parse_pool_id
+from rng_service.outcome.primitives import Outcome
 from rng_service.records.digest import DigestItem, ranges_of, sort_key
 from rng_service.records.export import ExportHeader, ExportLine, read_lines, stated_text
 from rng_service.records.totals import TotalsFold
@@ -23,6 +25,7 @@ from rng_service.verify.outages import due_after
 from rng_service.verify.place import check_place
 from rng_service.verify.pools import PoolState
 from rng_service.verify.receipt_digest import check_bind_time
+from rng_service.verify.rounds import Rounds, SeenStep, require_alone, step_of
 from rng_service.verify.seeds import Seeds
 from rng_service.verify.sessions import SessionKey, SessionNumbers
 from rng_service.verify.settlements import Settlements
@@ -46,6 +49,8 @@ class _OpenPool:
     coverage: Coverage
     # There from the pool's first binding on, in a complete export.
     bindings: BindingsDigest | None
+    # Whether the program is only drawn in rounds.
+    in_rounds: bool
     voids: list[tuple[int, int, bytes]] = field(default_factory=list)
 
 
@@ -77,6 +82,7 @@ class ExportRecords(AuditObserver):
         self._late = 0
         self._late_records: list[str] = []
         self.sessions = SessionNumbers(from_start=from_start)
+        self.rounds = Rounds(from_start=from_start)
         self.counts = dict.fromkeys(_TURN, 0)
         self.outcomes = 0
 
@@ -154,10 +160,13 @@ class ExportRecords(AuditObserver):
         )
         registry = self._audit.registry
         late = self.sessions.finish(self._newest_us, registry.merge_delay_us)
+        late_steps = self.rounds.finish(self._newest_us, registry.merge_delay_us)
         if self._header.complete:
             self._tickets.finish(self._newest_us, registry.close_delay_us, self._audit.digests.outages)
         notes = {
             "sessions with a number that may still come": late,
+            "rounds with a step that may still come": late_steps,
+            "rounds whose beginning is not in the export": self.rounds.unseen,
             "draws and voids of tickets that are not in the export": self._tickets.unseen,
             "settlements of draws that are not in the export": self._settlements.unknown,
             "records late by an outage that the operator admitted": self._late,
@@ -217,6 +226,7 @@ class ExportRecords(AuditObserver):
     def _take(self, entry: Digest, records: list[tuple[ExportLine, OpenedRecord]]) -> None:
         fold = TotalsFold()
         seen: list[tuple[SessionKey, int, int, bool]] = []
+        steps: list[SeenStep] = []
         delay_us = self._audit.registry.merge_delay_us
         earliest_us, latest_us = entry.time_us - delay_us, entry.time_us + CLOCK_TOLERANCE_US
         for line, record in sorted(records, key=_turn):
@@ -228,7 +238,9 @@ class ExportRecords(AuditObserver):
                 self._session(entry, record, seen)
             self.counts[kind] += 1
             if kind == "draw":
-                self._draw(line, record, fold)
+                outcomes = self._draw(line, record, fold)
+                if "round" in binding:
+                    steps.append(self._step(entry, record, outcomes[0]))
             elif kind == "ticket":
                 self._ticket(record)
             elif kind == "void":
@@ -236,6 +248,7 @@ class ExportRecords(AuditObserver):
             else:
                 self._settle(record, fold)
         self.sessions.take(seen)
+        self.rounds.take(steps)
         self._totals.digest(entry.seq, fold)
 
     def _check_excused(self, entry: Digest, record: OpenedRecord, delay_us: int) -> None:
@@ -252,7 +265,7 @@ class ExportRecords(AuditObserver):
 
     # One record.
 
-    def _draw(self, line: ExportLine, record: OpenedRecord, fold: TotalsFold) -> None:
+    def _draw(self, line: ExportLine, record: OpenedRecord, fold: TotalsFold) -> list[Outcome]:
         pool, binding, slot = self._pool(record), record.binding, record.slot
         self._check_slots(pool, record)
         if pool.evaluator.leaves(slot, record.secrets) != pool.leaves[32 * slot : 32 * (slot + record.slots)]:
@@ -281,6 +294,8 @@ class ExportRecords(AuditObserver):
         if seed and "ticket" not in binding:
             self._seeds.seed(binding["caller"], seed)
         self._settlements.drawn(record, outcomes, payouts, pool.evaluator)
+        if "round" not in binding:
+            self._check_alone(pool, record, staked=payouts is not None)
         currency = binding.get("currency", "")
         if payouts is None:
             fold.outcomes(pool.stream, currency, record.slots)
@@ -292,6 +307,20 @@ class ExportRecords(AuditObserver):
                 stake_minor=binding["stake_minor"] * record.slots,
                 payout_minor=sum(payouts),
             )
+        return outcomes
+
+    def _step(self, entry: Digest, record: OpenedRecord, outcome: Outcome) -> SeenStep:
+        pool, binding = self._pool(record), record.binding
+        key = binding["caller"], binding["round"]
+        # A record of the future would hide a gap for as long.
+        bind_us = min(binding["bind_time"], entry.time_us)
+        return SeenStep(key, binding["step"], step_of(pool.stream, pool.evaluator, binding), outcome, bind_us)
+
+    def _check_alone(self, pool: _OpenPool, record: OpenedRecord, *, staked: bool) -> None:
+        """Check that a draw without a round needs none; nearly all pass by the first line."""
+        if pool.in_rounds or (staked and follows(pool.evaluator.resolve(record.binding["bet"])) is not None):
+            step = step_of(pool.stream, pool.evaluator, record.binding)
+            require_alone(step, f"slot {record.slot} of {record.pool}")
 
     def _ticket(self, record: OpenedRecord) -> None:
         self._check_slots(self._pool(record), record)
@@ -339,7 +368,8 @@ class ExportRecords(AuditObserver):
             # Slots that ended before this digest ended in digests before the export.
             whole = self._header.complete and coverage.drawn + coverage.void == self._ended.get(record.pool, 0)
             leaves, bindings = self._audit.pools.leaves(state), BindingsDigest() if whole else None
-            pool = _OpenPool(state, state.pool_id.stream, evaluator, leaves, coverage, bindings)
+            in_rounds = evaluator.program.feature or awards_features(evaluator.program)
+            pool = _OpenPool(state, state.pool_id.stream, evaluator, leaves, coverage, bindings, in_rounds)
             self._pools[record.pool] = pool
         return pool
 

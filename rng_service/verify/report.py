@@ -203,6 +203,8 @@ class ExportReport:
     records: dict[str, int]
     outcomes: int
     sessions: int
+    rounds: int
+    open_rounds: int
     totals: int
     bindings: int
     notes: tuple[str, ...]
@@ -219,6 +221,7 @@ class ExportReport:
             f"{kind} export of {self.origin}, digests {self.from_digest} to {self.to_digest}: verified",
             f"records: {_counts(self.records)}; {self.outcomes} outcomes recomputed",
             f"sessions without a gap: {self.sessions}; totals recomputed: {self.totals}",
+            f"rounds in order: {self.rounds}; with awarded draws not made yet: {self.open_rounds}",
             f"closed pools whose bindings are those of the vault's journal: {self.bindings}",
             *self.notes,
         ]

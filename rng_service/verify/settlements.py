@@ -8,6 +8,7 @@ from anchor.errors import VerificationError
 from rng_service.verify.evaluation import PoolEvaluator
 from rng_service.verify.fault import require
 from rng_service.verify.opened import OpenedRecord
+from rng_service.verify.rounds import require_settled_later
 
 # How a settlement's record names its draw, as the record stands inside a line of an export.
 _SETTLE_MARK = b'\\"kind\\":\\"settle\\"'
@@ -64,6 +65,11 @@ class Settlements:
         number = record.slot - draw.record.slot
         _check_money(binding, draw, number)
         outcome = name, record.slot
+        if draw.payouts is None and "stake_minor" in draw.record.binding:
+            _check_stake(record, draw.record.binding)
+            require(
+                outcome not in self._settled, "settle-sole", f"slot {record.slot}: a second bettor of one draw's stake"
+            )
         first = draw.payouts is None and outcome not in self._settled
         self._settled.add(outcome)
         return first
@@ -108,6 +114,16 @@ def _check_place(record: OpenedRecord, draw: OpenedRecord) -> None:
     )
 
 
+def _check_stake(record: OpenedRecord, own: dict[str, Any]) -> None:
+    """Check the settlement of a stake that stood fast before the outcome, and whose bet was told afterwards."""
+    found, fixed = ((binding["stake_minor"], binding["currency"]) for binding in (record.binding, own))
+    require(
+        found == fixed,
+        "settle-stake",
+        f"slot {record.slot}: settles {found[0]} {found[1]}, the draw had {fixed[0]} {fixed[1]}",
+    )
+
+
 def _check_money(binding: dict[str, Any], draw: SettledDraw, number: int) -> None:
     stake, payout = binding["stake_minor"], binding["payout_minor"]
     if binding["status"] == "confirm":
@@ -121,5 +137,6 @@ def _check_money(binding: dict[str, Any], draw: SettledDraw, number: int) -> Non
         )
     elif binding["status"] == "final":
         require(draw.payouts is None, "settle-own-bet", "a final settlement of a draw that had a bet of its own")
+        require_settled_later(draw.evaluator.resolve(binding["bet"]))
         expected = draw.evaluator.payouts(binding["bet"], stake, [draw.outcomes[number]])[0]
         require(payout == expected, "settle-payout", f"pays {payout}, the bet gives {expected}")
