@@ -97,7 +97,6 @@ class Table:
         self.chances = np.array([float(prizes.probabilities[prize]) for prize in self.order])
         self.mean = float(prizes.mean)
         self.deviation = math.sqrt(prizes.variance)
-        self.hit_frequency = prizes.hit_frequency
         self.cap = self._customary_cap()
         self.sequence = Sequence(prizes, self.order)
         self.capped = Sequence(prizes, self.order, self.cap)
@@ -117,6 +116,12 @@ class Table:
         wins = self.pays > 0
         chances = np.where(wins, self.chances * scale, 0.0)
         chances[~wins] = 1.0 - chances.sum()
+        return chances
+
+    def without_top(self) -> Floats:
+        """Return chances under which the top prize is never paid, and all else as stated."""
+        chances = np.where(self.pays == self.pays.max(), 0.0, self.chances)
+        chances[self.pays == 0] = 1.0 - chances[self.pays > 0].sum()
         return chances
 
     def _customary_cap(self) -> Fraction:
@@ -158,17 +163,16 @@ def false_alarms(table: Table, random: np.random.Generator, runs: int, *, days: 
     }
 
 
-def plays_to_notice(table: Table, shift: Fraction, random: np.random.Generator, runs: int) -> dict[str, Any]:
-    """Play the shifted game, look every time the plays have grown by 5 %; all at 99 % (alpha = 1 %).
+def plays_to_notice(table: Table, chances: Floats, random: np.random.Generator, runs: int) -> dict[str, Any]:
+    """Play a game with other ``chances``, look every time the plays have grown by 5 %; all at 99 % (alpha = 1 %).
 
     The band is judged as it should be used: one look at a number of plays fixed in advance. Its figure is the least
     number from which on half (90 %) of the runs are outside.
     """
     quantile, threshold = QUANTILES[99], math.log(100)
-    planned = (quantile * table.deviation / float(shift)) ** 2
-    totals = np.array(list(_growing(100, 60 * planned)))
+    planned = (quantile * table.deviation / (chances @ table.pays - table.mean)) ** 2
+    totals = np.array(list(_growing(10, 60 * planned)))
     steps = np.diff(totals, prepend=0)
-    chances = table.shifted(shift)
     first: dict[str, list[float]] = {"sequence": [], "joint": []}
     outside = np.zeros(len(totals))
     for _ in range(runs):
@@ -291,17 +295,21 @@ def simulate(names: list[str], *, seed: int = SEED, scale: float = 1.0) -> dict[
             "cap": str(table.cap),
             "false_alarms": false_alarms(table, next(streams), max(1, int(2_000 * runs))),
             "notice": {
-                f"{float(sign * shift) * 100:+g}": plays_to_notice(
-                    table, sign * shift, next(streams), max(1, int(500 * runs))
-                )
-                for sign in (-1, 1)
-                for shift in SHIFTS
-                if table.hit_frequency * (1 + sign * shift / table.prizes.mean) < 1
+                label: plays_to_notice(table, chances, next(streams), max(1, int(500 * runs)))
+                for label, chances in _alternatives(table)
             },
             "coverage": coverage(table, next(streams), max(1, int(20_000 * runs))),
         }
     found["deal"] = deals(np.random.default_rng([seed, 99]), max(1, int(500 * scale)))
     return found
+
+
+def _alternatives(table: Table) -> Iterator[tuple[str, Floats]]:
+    for sign in (-1, 1):
+        for shift in SHIFTS:
+            if table.prizes.hit_frequency * (1 + sign * shift / table.prizes.mean) < 1:
+                yield f"{float(sign * shift) * 100:+g}", table.shifted(sign * shift)
+    yield "no top prize", table.without_top()
 
 
 def _print(found: dict[str, Any]) -> None:

@@ -21,8 +21,9 @@ _LOG_2 = log(2)
 class Cell:
     """``count`` plays with one weight, outcome and exact return.
 
-    ``weight`` is stake / largest stake of the row, in (0, 1], fixed before the outcome; ``multiplier`` what came back
-    for each unit staked, exact and before payouts are rounded down; ``expected`` the exact return of the bet played.
+    ``weight`` is in (0, 1] and fixed before the outcome: min(stake, unit) / unit for a unit of the row, or 1 for every
+    play. ``multiplier`` is what came back for each unit staked, exact and before payouts are rounded down; ``expected``
+    is the exact return of the bet played.
     """
 
     weight: Fraction
@@ -35,7 +36,7 @@ class Evidence:
     """The plays of one row so far, and what they say about δ, realised less theoretical mean multiplier.
 
     ``highest`` is the largest multiplier of any bet of the row and ``highest_expected`` a bound on their returns, both
-    fixed before the first play, as is the largest stake that weights refer to. `add` is the only change of state; the
+    fixed before the first play, as is the unit that weights refer to. `add` is the only change of state; the
     histogram is owned by the object and equal plays are one entry. Not for use by several threads at once.
     """
 
@@ -130,7 +131,7 @@ class Evidence:
         if cell.count < 0:
             raise ValueError(f"a cell counts plays, not {cell.count}")
         if not 0 < cell.weight <= 1:
-            raise ValueError(f"a weight is stake / largest stake, in (0, 1], not {cell.weight}")
+            raise ValueError(f"a weight is min(stake, unit) / unit, in (0, 1], not {cell.weight}")
         if not 0 <= cell.multiplier <= self._highest:
             raise ValueError(f"a multiplier of this row is in [0, {self._highest}], not {cell.multiplier}")
         if not 0 <= cell.expected <= self._highest_expected:

@@ -55,13 +55,13 @@ def test_under_daily_looks_the_band_alarms_far_too_often_and_the_sequence_does_n
 
 @pytest.mark.parametrize("shift", [Fraction(-1, 20), Fraction(1, 20)])
 def test_the_sequence_notices_a_shift_at_a_price_of_a_few_times_the_plays(red, shift):
-    found = simulation.plays_to_notice(red, shift, generator(3), 60)
+    found = simulation.plays_to_notice(red, red.shifted(shift), generator(3), 60)
     assert 1_000 < found["band"][0] < found["sequence"][0] < 5 * found["band"][0]
     assert found["sequence"][1] < 5 * found["band"][1]
 
 
 def test_with_rare_prizes_capped_a_lottery_is_noticed_a_thousand_times_sooner(lottery):
-    found = simulation.plays_to_notice(lottery, Fraction(-1, 20), generator(4), 20)
+    found = simulation.plays_to_notice(lottery, lottery.shifted(Fraction(-1, 20)), generator(4), 20)
     assert found["joint"][0] * 1_000 < found["sequence"][0]
 
 
