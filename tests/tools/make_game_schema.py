@@ -23,6 +23,8 @@ def with_models(schema: dict) -> dict:
     for option in program["settlement"]["anyOf"]:
         definitions.pop(option["$ref"].rpartition("/")[2], None)
     for name, kind in sorted(MODELS.items()):
+        if name in definitions:
+            raise SystemExit(f"{SCHEMA.name}: a model cannot be called {name}, as a definition of the schema is")
         rest = dict(kind.schema)
         definitions[name] = {
             "type": "object",

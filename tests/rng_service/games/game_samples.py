@@ -60,12 +60,73 @@ def slot():
     return game([{"step": "reels", "strips": strips}], settlement)
 
 
+def partage():
+    bets = {
+        "one": {"pays": 5, "selections": [[0], [1]]},
+        "some": {"pays": 2, "selections": [[2, 3]], "refunds": [{"pays": "1/2", "numbers": [0]}]},
+    }
+    return game([{"step": "uniform", "n": 5}], {"model": "table", "bets": bets})
+
+
+def limbo():
+    return game([{"step": "uniform", "n": 200}], {"model": "limbo", "rtp": "97/100", "highest": 10})
+
+
+def crash():
+    return game([{"step": "uniform", "n": 777}], {"model": "crash", "rtp": "0.9", "highest": "5.55"})
+
+
+def plinko():
+    bets = {"low": [2, 1, "0.5", 1, 2], "high": [7, 1, 0, "1", "7"]}
+    return game([{"step": "uniform", "n": 2, "count": 4}], {"model": "plinko", "bets": bets})
+
+
+def lotto():
+    prizes = [{"hits": 3, "pays": 9}, {"hits": 2, "bonus": 1, "pays": "4"}, {"hits": 0, "pays": 1}]
+    settlement = {"model": "lottery", "first_number": 1, "picks": 3, "bonus_drawn": 1, "prizes": prizes}
+    return game([{"step": "sample", "n": 7, "m": 4}], settlement)
+
+
+def two_drums():
+    prizes = [{"hits": 2, "bonus": 1, "pays": 30}, {"hits": 2, "bonus": 0, "pays": "5"}, {"hits": 1, "pays": "1/2"}]
+    settlement = {"model": "lottery", "first_number": 1, "picks": 3, "bonus_picks": 1, "prizes": prizes}
+    return game([{"step": "sample", "n": 5, "m": 2}, {"step": "sample", "n": 4, "m": 2}], settlement)
+
+
+def sic_bo():
+    bets = dict.fromkeys(("small", "big", "odd", "even"), 2)
+    bets |= {"any-triple": 31, "triple": 181, "double": 11, "combination": 6}
+    bets |= {"single": {"1": 2, "2": 3, "3": 13}, "total": {str(total): total for total in range(4, 18)}}
+    return game([{"step": "uniform", "n": 6, "count": 3}], {"model": "sic-bo", "bets": bets})
+
+
+def craps():
+    bets = {
+        "pass": {"kind": "pass", "pays": 2},
+        "dont-pass": {"kind": "dont-pass", "pays": 2, "bar": 12},
+        "odds": {"kind": "odds", "against": False},
+        "lay-odds": {"kind": "odds", "against": True},
+        "place-5": {"kind": "place", "number": 5, "pays": "12/5"},
+        "hard-8": {"kind": "hard", "number": 8, "pays": 10},
+        "field": {"kind": "roll", "pays": {"2": 3, "3": 2, "4": 2, "9": 2, "10": 2, "11": 2, "12": 4}},
+    }
+    return game([{"step": "uniform", "n": 6, "count": 6}], {"model": "craps", "bets": bets})
+
+
 SAMPLES = {
     "table": table,
     "wheel": wheel,
     "dice": dice,
     "keno": keno,
     "slot": slot,
+    "partage": partage,
+    "limbo": limbo,
+    "crash": crash,
+    "plinko": plinko,
+    "lotto": lotto,
+    "two-drums": two_drums,
+    "sic-bo": sic_bo,
+    "craps": craps,
 }
 
 
