@@ -85,6 +85,30 @@ class FollowingBet(Protocol):
 
 
 @runtime_checkable
+class DecidedBet(Protocol):
+    """A bet that tells what the player decided in sight of the outcome: it is made at the settlement, not at the draw.
+
+    Its `multiplier` raises BetError, with the path of the decision, where the outcome does not allow one.
+    """
+
+    @property
+    def decisions(self) -> Sequence[JSONValue]:
+        """The decisions in the order taken."""
+
+
+@runtime_checkable
+class RaisingBet(Protocol):
+    """A bet that the player may raise in sight of the outcome (doubling, splitting): for settlements of a fixed stake.
+
+    Its `multiplier` is that of the whole stake, ``stakes`` times what the draw fixed.
+    """
+
+    @property
+    def stakes(self) -> int:
+        """How many times the stake of the draw it plays for, at least 1."""
+
+
+@runtime_checkable
 class AwardingBet(Protocol):
     """A bet whose outcome may give the player draws of other programs of the game, such as free spins."""
 
