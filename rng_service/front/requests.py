@@ -17,7 +17,8 @@ from rng_service.front.catalog import Stream
 from rng_service.front.checks import Checks
 from rng_service.front.rounds import refused
 from rng_service.games import Bet
-from rng_service.games.rounds import RoundError, check_alone, follows
+from rng_service.games.placing import PlayError, is_plain
+from rng_service.games.rounds import check_alone
 from rng_service.ledger.tasks import BindTask
 from rng_service.names import lane_of, request_hash
 from rng_service.records.binding import DrawBinding, TicketBinding
@@ -221,10 +222,10 @@ def _bet(stream: Stream, text: str, stake: int) -> tuple[str, Bet]:
 
 def _check_alone(stream: Stream, bet: Bet | None) -> None:
     # What every draw passes by: the whole question is only asked where the answer may be no.
-    if stream.in_rounds or follows(bet) is not None:
+    if stream.in_rounds or not is_plain(bet):
         try:
             check_alone(stream.definition.program(stream.program_id), bet)
-        except RoundError as error:
+        except PlayError as error:
             raise refused(error) from None
 
 

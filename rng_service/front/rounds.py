@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Protocol
 from anchor import canonical
 from rng_service.errors import FailedPrecondition, InvalidArgument, LedgerError, RequestError
 from rng_service.games import Bet
-from rng_service.games.rounds import Round, RoundError, Step, awards_features, follows
+from rng_service.games.placing import PlayError, follows
+from rng_service.games.rounds import Round, Step, awards_features
 from rng_service.ledger.rounds import KnownRound
 from rng_service.ledger.tasks import RoundMove
 from rng_service.names import parse_pool_id
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from rng_service.front.requests import Play
 
 _FIELDS = {
+    "bet-decided": "wager.bet",
     "round-game": "round_id",
     "round-missing": "round_id",
     "round-session": "session",
@@ -40,7 +42,7 @@ class PoolStreams(Protocol):
         """Return the stream that a pool belongs to."""
 
 
-def refused(error: RoundError) -> RequestError:
+def refused(error: PlayError) -> RequestError:
     """Return the answer to a draw that its round does not allow."""
     if error.kind in _REASONS:
         return FailedPrecondition(_REASONS[error.kind], error.message)
@@ -67,7 +69,7 @@ def plan_move(
         else:
             so_far, last = _so_far(known, step, read_outcome, streams)
             moved = so_far.take(step, last)
-    except RoundError as error:
+    except PlayError as error:
         raise refused(error) from None
     return RoundMove(
         round_id=binding.round_id,

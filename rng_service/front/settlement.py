@@ -11,10 +11,11 @@ from rng_service.front.catalog import Catalog
 from rng_service.front.checks import Checks
 from rng_service.front.opening import OpenedRecord
 from rng_service.front.requests import MAX_BET_BYTES
-from rng_service.games import Bet
-from rng_service.games.rounds import RoundError, check_settled_later
+from rng_service.games import Bet, BetError
+from rng_service.games.placing import PlayError, check_settled_with, stakes
 from rng_service.ledger.tasks import SOLE_BETTOR, BindTask
 from rng_service.names import request_hash
+from rng_service.outcome.primitives import Outcome
 from rng_service.records.binding import SettleBinding
 from rng_service.records.payload import payload_hash
 from rng_service.records.record import record_digest
@@ -68,15 +69,15 @@ def settlement_task(
         status = "confirm"
     else:
         if bet is not None:
-            _require_later(bet)
+            _require_later(bet, staked=sole)
         if sole:
-            _require_drawn(request, {"stake_minor": said["stake_minor"], "currency": said["currency"]})
+            _require_drawn(request, {"stake_minor": said["stake_minor"] * stakes(bet), "currency": said["currency"]})
     if status == "final":
         if bet is None:
             raise InvalidArgument(
                 ("bet", "this program's paytable is complete: say the bet, and the payout is checked")
             )
-        expected = receipts.payouts([outcome], bet, request.stake_minor)[0]
+        expected = _pays(outcome, bet, request.stake_minor)
         if request.payout_minor != expected:
             raise InvalidArgument(
                 ("payout_minor", f"the paytable pays {expected}, the report says {request.payout_minor}")
@@ -145,9 +146,17 @@ def _require_drawn(request: draw_pb2.SettleRequest, fixed: Mapping[str, int | st
             raise InvalidArgument((field, f"the draw itself fixed {expected}, the report says {found}"))
 
 
-def _require_later(bet: Bet) -> None:
+def _require_later(bet: Bet, *, staked: bool) -> None:
     """Check that a bet may be told after its draw."""
     try:
-        check_settled_later(bet)
-    except RoundError as error:
+        check_settled_with(bet, staked=staked)
+    except PlayError as error:
         raise InvalidArgument(("bet", error.message)) from None
+
+
+def _pays(outcome: Outcome, bet: Bet, stake_minor: int) -> int:
+    try:
+        return receipts.payouts([outcome], bet, stake_minor)[0]
+    except BetError as error:
+        # Decisions that the outcome does not allow: a tile opened behind a mine.
+        raise InvalidArgument((f"bet{error.path.removeprefix('$')}", error.message)) from None

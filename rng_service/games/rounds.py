@@ -4,33 +4,21 @@ A round is a game that one draw does not decide: hi-lo bets on the card that lie
 The service asks here before it binds a step, and the auditor asks again with nothing but the records; both go through
 the same three moves: `Round.award` with what the last step's outcome gave, `Round.take` with the next step's program,
 bet and stake, and again. Everything is a value; nothing here knows of a ledger.
+
+The kinds of PlayError are ``round-game``, ``round-session``, ``round-missing``, ``round-bet``, ``round-follows``,
+``feature-unawarded``, ``feature-pending`` and ``feature-stake``, and ``bet-decided`` of `rng_service.games.placing`.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Final, cast
+from typing import Final
 
 from rng_service.games.definition import GameProgram
-from rng_service.games.models.base import AwardingBet, AwardingModel, Bet, FollowingBet
+from rng_service.games.models.base import AwardingBet, AwardingModel, Bet
+from rng_service.games.placing import PlayError, check_drawn_with, follows
 from rng_service.outcome.primitives import Outcome
 
 MAX_STEP: Final = 2**31 - 1
-
-# Whether a class of bets has the hook, asked of its first bet: asking each would show on the path of every draw.
-_FOLLOWING: Final[dict[type[Bet], bool]] = {}
-
-
-class RoundError(Exception):
-    """A draw that its round, or the lack of one, does not allow.
-
-    ``kind`` is one of ``round-game``, ``round-session``, ``round-missing``, ``round-bet``, ``round-follows``,
-    ``feature-unawarded``, ``feature-pending`` and ``feature-stake``: the reason under which an auditor reports it.
-    """
-
-    def __init__(self, kind: str, message: str) -> None:
-        super().__init__(message)
-        self.kind = kind
-        self.message = message
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +67,7 @@ class Round:
     def take(self, step: Step, last: Outcome | None) -> "Round":
         """Return the round behind ``step``, its next, before the outcome of that is known.
 
-        ``last`` is the outcome of the step before, None when this is the first. Raises RoundError.
+        ``last`` is the outcome of the step before, None when this is the first. Raises PlayError.
         """
         if self.step:
             self._check_same(step)
@@ -91,15 +79,15 @@ class Round:
         if self.awarded:
             # An awarded draw has the stake of the step that gave it: another paid step would leave open which that is.
             waiting = ", ".join(f"{draws} of {name}" for name, draws in sorted(self.awarded.items()))
-            raise RoundError("feature-pending", f"awarded draws come first: {waiting}")
+            raise PlayError("feature-pending", f"awarded draws come first: {waiting}")
         return Round(self.step + 1, step.played, step.session, step.stake_minor, step.currency)
 
     def _check_same(self, step: Step) -> None:
         if step.played != self.played:
             found, expected = ("/".join(map(str, played)) for played in (step.played, self.played))
-            raise RoundError("round-game", f"the round is of {expected}, step {self.step + 1} of {found}")
+            raise PlayError("round-game", f"the round is of {expected}, step {self.step + 1} of {found}")
         if step.session != self.session:
-            raise RoundError(
+            raise PlayError(
                 "round-session",
                 f"the round is of session {self.session!r}, step {self.step + 1} of {step.session!r}",
             )
@@ -108,9 +96,9 @@ class Round:
         name = step.program.program_id
         left = self.awarded.get(name, 0)
         if not left:
-            raise RoundError("feature-unawarded", f"no awarded draw of {name} is left in the round")
+            raise PlayError("feature-unawarded", f"no awarded draw of {name} is left in the round")
         if (step.stake_minor, step.currency) != (self.stake_minor, self.currency):
-            raise RoundError(
+            raise PlayError(
                 "feature-stake",
                 f"{name} was awarded by a stake of {self.stake_minor} {self.currency}, "
                 f"its draw states {step.stake_minor} {step.currency}",
@@ -119,19 +107,14 @@ class Round:
 
 
 def check_alone(program: GameProgram, bet: Bet | None) -> None:
-    """Check that a draw may stand outside any round; raises RoundError."""
+    """Check that a draw may stand outside any round; raises PlayError."""
+    check_drawn_with(bet)
     if program.feature:
-        raise RoundError("feature-unawarded", f"{program.program_id} is only drawn in a round that awarded it")
+        raise PlayError("feature-unawarded", f"{program.program_id} is only drawn in a round that awarded it")
     if awards_features(program):
-        raise RoundError("round-missing", f"{program.program_id} may award draws, which takes a round to make them in")
+        raise PlayError("round-missing", f"{program.program_id} may award draws, which takes a round to make them in")
     if follows(bet) is not None:
-        raise RoundError("round-follows", "the bet follows the last step of a round, and the draw is in none")
-
-
-def check_settled_later(bet: Bet) -> None:
-    """Check that a bet may be told after the draw; raises RoundError."""
-    if follows(bet) is not None:
-        raise RoundError("round-follows", "a bet that follows the last step of a round is made with its draw")
+        raise PlayError("round-follows", "the bet follows the last step of a round, and the draw is in none")
 
 
 def awards_features(program: GameProgram) -> bool:
@@ -139,28 +122,18 @@ def awards_features(program: GameProgram) -> bool:
     return isinstance(program.model, AwardingModel) and bool(program.model.feature_programs)
 
 
-def follows(bet: Bet | None) -> Outcome | None:
-    """Return the outcome that the step before must have had, None for a bet that follows nothing."""
-    if bet is None:
-        return None
-    kind = type(bet)
-    known = _FOLLOWING.get(kind)
-    if known is None:
-        known = _FOLLOWING[kind] = isinstance(bet, FollowingBet)
-    return cast("FollowingBet", bet).follows if known else None
-
-
 def _check_bet(step: Step) -> None:
+    check_drawn_with(step.bet)
     if step.bet is None and (step.program.feature or awards_features(step.program)):
         # What a bet that is told later awards, nobody could say when the next step is drawn.
-        raise RoundError("round-bet", f"a draw of {step.program.program_id} has a stake and a bet of its own")
+        raise PlayError("round-bet", f"a draw of {step.program.program_id} has a stake and a bet of its own")
 
 
 def _check_follows(bet: Bet | None, last: Outcome | None) -> None:
     followed = follows(bet)
     if followed is not None and (last is None or tuple(followed) != tuple(last)):
         seen = "there is none" if last is None else f"it had {_shown(last)}"
-        raise RoundError("round-follows", f"the bet follows {_shown(followed)} in the step before; {seen}")
+        raise PlayError("round-follows", f"the bet follows {_shown(followed)} in the step before; {seen}")
 
 
 def _shown(outcome: Outcome) -> str:

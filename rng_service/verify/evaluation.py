@@ -53,7 +53,11 @@ class PoolEvaluator:
     def payouts(self, bet: Any, stake_minor: int, outcomes: list[tuple[int, ...]]) -> list[int]:
         """Return what each outcome pays; raises VerificationError ``bet-invalid`` for no bet of the program."""
         pays = map(self.resolve(bet).multiplier, outcomes)
-        return [stake_minor * factor.numerator // factor.denominator for factor in pays]
+        try:
+            return [stake_minor * factor.numerator // factor.denominator for factor in pays]
+        except BetError as error:
+            # Decisions that the outcome does not allow.
+            raise VerificationError("bet-invalid", str(error)) from None
 
     def resolve(self, bet: Any) -> "Bet":
         """Return ``bet`` ready to be settled; raises as `payouts`."""

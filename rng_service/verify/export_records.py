@@ -6,7 +6,8 @@ from hashlib import sha256
 from typing import BinaryIO
 
 from anchor.errors import MalformedError, VerificationError
-from rng_service.games.rounds import awards_features, follows
+from rng_service.games.placing import is_plain
+from rng_service.games.rounds import awards_features
 from rng_service.log_entries import Digest, PoolErase, RecordRange, Totals
 from rng_service.names import Stream, lane_of, parse_pool_id
 from rng_service.outcome.primitives import Outcome
@@ -318,7 +319,7 @@ class ExportRecords(AuditObserver):
 
     def _check_alone(self, pool: _OpenPool, record: OpenedRecord, *, staked: bool) -> None:
         """Check that a draw without a round needs none; nearly all pass by the first line."""
-        if pool.in_rounds or (staked and follows(pool.evaluator.resolve(record.binding["bet"])) is not None):
+        if pool.in_rounds or (staked and not is_plain(pool.evaluator.resolve(record.binding["bet"]))):
             step = step_of(pool.stream, pool.evaluator, record.binding)
             require_alone(step, f"slot {record.slot} of {record.pool}")
 

@@ -8,8 +8,8 @@ from operator import attrgetter
 from typing import Any
 
 from anchor.errors import VerificationError
-from rng_service.games.models import Bet
-from rng_service.games.rounds import Round, RoundError, Step, check_alone, check_settled_later, follows
+from rng_service.games.placing import PlayError, follows
+from rng_service.games.rounds import Round, Step, check_alone
 from rng_service.names import Stream
 from rng_service.outcome.primitives import Outcome
 from rng_service.verify.evaluation import PoolEvaluator
@@ -64,7 +64,7 @@ class Rounds:
     def take(self, seen: list[SeenStep]) -> None:
         """Take the steps of one digest's records.
 
-        Raises VerificationError ``round-repeated``, and under the kinds of `RoundError` what the rules forbid.
+        Raises VerificationError ``round-repeated``, and under the kinds of `PlayError` what the rules forbid.
         """
         for item in sorted(seen, key=attrgetter("key", "number")):
             found = self._rounds.get(item.key)
@@ -117,7 +117,7 @@ class Rounds:
             before, found.whole = replace(before, awarded=left), not step.program.feature
         try:
             found.round = before.take(step, last).award(step, item.outcome)
-        except RoundError as error:
+        except PlayError as error:
             raise VerificationError(error.kind, f"{_name(item)}: {error.message}") from None
         found.last = item.outcome
 
@@ -139,16 +139,8 @@ def require_alone(step: Step, name: str) -> None:
     """Check that the draw called ``name`` may be in no round; raises VerificationError."""
     try:
         check_alone(step.program, step.bet)
-    except RoundError as error:
+    except PlayError as error:
         raise VerificationError(error.kind, f"{name}: {error.message}") from None
-
-
-def require_settled_later(bet: Bet) -> None:
-    """Check that a bet may be told by a settlement; raises VerificationError."""
-    try:
-        check_settled_later(bet)
-    except RoundError as error:
-        raise VerificationError(error.kind, error.message) from None
 
 
 def _name(item: SeenStep) -> str:

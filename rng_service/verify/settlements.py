@@ -5,10 +5,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from anchor.errors import VerificationError
+from rng_service.games import Bet
+from rng_service.games.placing import PlayError, check_settled_with, stakes
 from rng_service.verify.evaluation import PoolEvaluator
 from rng_service.verify.fault import require
 from rng_service.verify.opened import OpenedRecord
-from rng_service.verify.rounds import require_settled_later
 
 # How a settlement's record names its draw, as the record stands inside a line of an export.
 _SETTLE_MARK = b'\\"kind\\":\\"settle\\"'
@@ -23,6 +24,11 @@ class SettledDraw:
     outcomes: list[tuple[int, ...]]
     payouts: list[int] | None
     evaluator: PoolEvaluator
+
+    @property
+    def sole(self) -> bool:
+        """Whether it fixed a stake and no bet: then it has one bettor, who told the bet afterwards."""
+        return self.payouts is None and "stake_minor" in self.record.binding
 
 
 @dataclass(slots=True)
@@ -65,8 +71,8 @@ class Settlements:
         number = record.slot - draw.record.slot
         _check_money(binding, draw, number)
         outcome = name, record.slot
-        if draw.payouts is None and "stake_minor" in draw.record.binding:
-            _check_stake(record, draw.record.binding)
+        if draw.sole:
+            _check_stake(record, draw)
             require(
                 outcome not in self._settled, "settle-sole", f"slot {record.slot}: a second bettor of one draw's stake"
             )
@@ -114,13 +120,15 @@ def _check_place(record: OpenedRecord, draw: OpenedRecord) -> None:
     )
 
 
-def _check_stake(record: OpenedRecord, own: dict[str, Any]) -> None:
+def _check_stake(record: OpenedRecord, draw: SettledDraw) -> None:
     """Check the settlement of a stake that stood fast before the outcome, and whose bet was told afterwards."""
-    found, fixed = ((binding["stake_minor"], binding["currency"]) for binding in (record.binding, own))
+    binding, own = record.binding, draw.record.binding
+    times = stakes(draw.evaluator.resolve(binding["bet"])) if "bet" in binding else 1
+    found, fixed = (binding["stake_minor"], binding["currency"]), (own["stake_minor"] * times, own["currency"])
     require(
         found == fixed,
         "settle-stake",
-        f"slot {record.slot}: settles {found[0]} {found[1]}, the draw had {fixed[0]} {fixed[1]}",
+        f"slot {record.slot}: settles {found[0]} {found[1]}, the draw had {fixed[0]} {fixed[1]} at stake",
     )
 
 
@@ -137,6 +145,13 @@ def _check_money(binding: dict[str, Any], draw: SettledDraw, number: int) -> Non
         )
     elif binding["status"] == "final":
         require(draw.payouts is None, "settle-own-bet", "a final settlement of a draw that had a bet of its own")
-        require_settled_later(draw.evaluator.resolve(binding["bet"]))
+        _check_bet(draw.evaluator.resolve(binding["bet"]), staked=draw.sole)
         expected = draw.evaluator.payouts(binding["bet"], stake, [draw.outcomes[number]])[0]
         require(payout == expected, "settle-payout", f"pays {payout}, the bet gives {expected}")
+
+
+def _check_bet(bet: Bet, *, staked: bool) -> None:
+    try:
+        check_settled_with(bet, staked=staked)
+    except PlayError as error:
+        raise VerificationError(error.kind, error.message) from None
