@@ -9,7 +9,12 @@ import sys
 from pathlib import Path
 
 FOLDER = Path(__file__).resolve().parent
-GENERATORS = ("make_outcome_vectors.py", "make_worked_example.py", "make_rejected_receipts.py")
+GENERATORS = (
+    "make_outcome_vectors.py",
+    "make_game_vectors.py",
+    "make_worked_example.py",
+    "make_rejected_receipts.py",
+)
 
 
 def main() -> int:

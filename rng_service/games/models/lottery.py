@@ -6,14 +6,14 @@ and 1 of 26). Prizes are fixed multiples of the stake by (hits, bonus hits); sha
 settled here, since what a line wins would then depend on everybody else's lines.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from math import comb
 
 from anchor.canonical import JSONValue
 from rng_service.games.errors import BetError, GameError
-from rng_service.games.models.base import Bet, BetFields, ModelKind, Priced, bet_name, bet_numbers, only_fields
+from rng_service.games.models.base import Bet, BetFields, Item, ModelKind, Priced, bet_name, bet_numbers, only_fields
 from rng_service.games.prizes import PrizeDistribution, winning
 from rng_service.games.reading import Node
 from rng_service.outcome import Sample, Step
@@ -83,6 +83,11 @@ class LotteryLine:
         return bet
 
     @property
+    def alike(self) -> Hashable:
+        """Which numbers are picked changes nothing."""
+        return _BETS
+
+    @property
     def highest(self) -> Fraction:
         """The largest prize that can be won."""
         return max(self.pays.values())
@@ -109,7 +114,12 @@ class LotteryLine:
 
     def contributions(self) -> dict[str, Fraction]:
         """Return what each class adds to the return, under names like ``5+1``."""
-        return {f"{hits}+{bonus}": self.drums.chance(hits, bonus) * pays for (hits, bonus), pays in self.pays.items()}
+        return {item.name: item.returned for item in self.breakdown()}
+
+    def breakdown(self) -> Sequence[Item]:
+        """Return the classes that are paid."""
+        chances = [(found, pays, self.drums.chance(*found)) for found, pays in self.pays.items()]
+        return [Item(f"{hits}+{bonus}", pays, chance, pays * chance) for (hits, bonus), pays, chance in chances]
 
 
 @dataclass(frozen=True, slots=True)

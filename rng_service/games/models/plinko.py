@@ -9,7 +9,7 @@ from fractions import Fraction
 from math import comb
 
 from anchor.canonical import JSONValue
-from rng_service.games.models.base import Bet, BetFields, ModelKind, Priced, bet_name, only_fields, only_step
+from rng_service.games.models.base import Bet, BetFields, Item, ModelKind, Priced, bet_name, only_fields, only_step
 from rng_service.games.prizes import PrizeDistribution
 from rng_service.games.reading import Node, named_members
 from rng_service.outcome import Step, Uniform
@@ -54,6 +54,16 @@ class PlinkoBet:
         for count, pays in zip(ways, self.pays, strict=True):
             found[pays] = found.get(pays, Fraction(0)) + Fraction(count, sum(ways))
         return PrizeDistribution(found)
+
+    def breakdown(self) -> Sequence[Item]:
+        """Return the buckets that pay, from the left."""
+        rows = len(self.pays) - 1
+        chances = [Fraction(comb(rows, rights), 1 << rows) for rights in range(rows + 1)]
+        return [
+            Item(f"bucket {rights}", pays, chance, pays * chance)
+            for rights, (pays, chance) in enumerate(zip(self.pays, chances, strict=True))
+            if pays
+        ]
 
 
 @dataclass(frozen=True, slots=True)

@@ -312,6 +312,22 @@ def test_both_ways_to_the_chances_of_a_lottery_agree(numbers, drawn, bonus, pick
     assert all(drums.chance(hits, more) == found.get((hits, more), 0) for hits in range(7) for more in range(7))
 
 
+@pytest.mark.parametrize(("name", "lines"), [("lotto-6-49", 9), ("lotto-5-69", 9), ("plinko-16", 17)])
+def test_the_lines_of_a_paytable_sum_to_the_return(name, lines):
+    for _, bet in shipped(name).program("base").model.listed_bets():
+        items = bet.breakdown()
+        assert len({item.name for item in items}) == len(items) == lines
+        assert sum(item.returned for item in items) == bet.rtp()
+        assert all(item.returned == item.pays * item.chance for item in items)
+
+
+def test_all_lines_of_a_lottery_are_priced_alike():
+    definition = shipped("lotto-6-49")
+    lines = [resolve_bet(definition, "base", {"bet": "line", "numbers": list(range(a, a + 6))}) for a in (1, 40)]
+    assert lines[0].alike == lines[1].alike
+    assert lines[0].prizes() == lines[1].prizes()
+
+
 # Integers
 
 
