@@ -7,6 +7,7 @@ from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from sealdraw.v1 import types_pb2 as _types_pb2
 import builtins as _builtins
 import sys
@@ -18,6 +19,26 @@ else:
     from typing_extensions import TypeAlias as _TypeAlias, Never as _Never
 
 DESCRIPTOR: _descriptor.FileDescriptor
+
+class _RtpGrain:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _RtpGrainEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_RtpGrain.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    RTP_GRAIN_UNSPECIFIED: _RtpGrain.ValueType  # 0
+    RTP_GRAIN_HOUR: _RtpGrain.ValueType  # 1
+    RTP_GRAIN_DAY: _RtpGrain.ValueType  # 2
+    RTP_GRAIN_MONTH: _RtpGrain.ValueType  # 3
+
+class RtpGrain(_RtpGrain, metaclass=_RtpGrainEnumTypeWrapper):
+    """RtpGrain is the length of the periods that rows are grouped by."""
+
+RTP_GRAIN_UNSPECIFIED: RtpGrain.ValueType  # 0
+RTP_GRAIN_HOUR: RtpGrain.ValueType  # 1
+RTP_GRAIN_DAY: RtpGrain.ValueType  # 2
+RTP_GRAIN_MONTH: RtpGrain.ValueType  # 3
+Global___RtpGrain: _TypeAlias = RtpGrain  # noqa: Y015
 
 @_typing.final
 class GetReceiptProofRequest(_message.Message):
@@ -271,3 +292,476 @@ class WatchEventsResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___WatchEventsResponse: _TypeAlias = WatchEventsResponse  # noqa: Y015
+
+@_typing.final
+class RtpFilter(_message.Message):
+    """RtpFilter restricts one dimension to some values."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DIMENSION_FIELD_NUMBER: _builtins.int
+    VALUES_FIELD_NUMBER: _builtins.int
+    dimension: _builtins.str
+    """game, version, program, play_class, currency, brand, jurisdiction, channel or band."""
+    @_builtins.property
+    def values(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def __init__(
+        self,
+        *,
+        dimension: _builtins.str = ...,
+        values: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["dimension", b"dimension", "values", b"values"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RtpFilter: _TypeAlias = RtpFilter  # noqa: Y015
+
+@_typing.final
+class ListRtpRowsRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    FILTERS_FIELD_NUMBER: _builtins.int
+    GROUP_BY_FIELD_NUMBER: _builtins.int
+    FROM_PERIOD_FIELD_NUMBER: _builtins.int
+    TO_PERIOD_FIELD_NUMBER: _builtins.int
+    GRAIN_FIELD_NUMBER: _builtins.int
+    WITH_INTERVALS_FIELD_NUMBER: _builtins.int
+    page_size: _builtins.int
+    page_token: _builtins.str
+    from_period: _builtins.str
+    """A month, day or hour UTC (2026-11, 2026-11-21, 2026-11-21T04), included; empty is the beginning."""
+    to_period: _builtins.str
+    """Included too; empty is now."""
+    grain: Global___RtpGrain.ValueType
+    """Groups by period as well."""
+    with_intervals: _builtins.bool
+    """Asks for confidence sequences, which take longer."""
+    @_builtins.property
+    def filters(self) -> _containers.RepeatedCompositeFieldContainer[Global___RtpFilter]: ...
+    @_builtins.property
+    def group_by(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Dimensions, in the order of the rows' values."""
+
+    def __init__(
+        self,
+        *,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+        filters: _abc.Iterable[Global___RtpFilter] | None = ...,
+        group_by: _abc.Iterable[_builtins.str] | None = ...,
+        from_period: _builtins.str = ...,
+        to_period: _builtins.str = ...,
+        grain: Global___RtpGrain.ValueType = ...,
+        with_intervals: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["filters", b"filters", "from_period", b"from_period", "grain", b"grain", "group_by", b"group_by", "page_size", b"page_size", "page_token", b"page_token", "to_period", b"to_period", "with_intervals", b"with_intervals"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListRtpRowsRequest: _TypeAlias = ListRtpRowsRequest  # noqa: Y015
+
+@_typing.final
+class RtpBand(_message.Message):
+    """RtpBand is where a realised return is expected to lie at one planned look; fractions of the stake."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LEVEL_FIELD_NUMBER: _builtins.int
+    LOWER_FIELD_NUMBER: _builtins.int
+    UPPER_FIELD_NUMBER: _builtins.int
+    level: _builtins.int
+    """In percent."""
+    lower: _builtins.str
+    upper: _builtins.str
+    def __init__(
+        self,
+        *,
+        level: _builtins.int = ...,
+        lower: _builtins.str = ...,
+        upper: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["level", b"level", "lower", b"lower", "upper", b"upper"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RtpBand: _TypeAlias = RtpBand  # noqa: Y015
+
+@_typing.final
+class RtpInterval(_message.Message):
+    """RtpInterval is the anytime-valid interval of realised less theoretical return."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LOWER_FIELD_NUMBER: _builtins.int
+    UPPER_FIELD_NUMBER: _builtins.int
+    ALPHA_FIELD_NUMBER: _builtins.int
+    E_VALUE_FIELD_NUMBER: _builtins.int
+    PLAYS_FIELD_NUMBER: _builtins.int
+    lower: _builtins.float
+    upper: _builtins.float
+    alpha: _builtins.str
+    """What the interval may miss, as a fraction."""
+    e_value: _builtins.str
+    plays: _builtins.int
+    def __init__(
+        self,
+        *,
+        lower: _builtins.float = ...,
+        upper: _builtins.float = ...,
+        alpha: _builtins.str = ...,
+        e_value: _builtins.str = ...,
+        plays: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["alpha", b"alpha", "e_value", b"e_value", "lower", b"lower", "plays", b"plays", "upper", b"upper"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RtpInterval: _TypeAlias = RtpInterval  # noqa: Y015
+
+@_typing.final
+class RtpRow(_message.Message):
+    """RtpRow has exact sums as decimal strings and fractions; returns are empty where nothing is known."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PERIOD_FIELD_NUMBER: _builtins.int
+    VALUES_FIELD_NUMBER: _builtins.int
+    OUTCOMES_FIELD_NUMBER: _builtins.int
+    PLAYS_FIELD_NUMBER: _builtins.int
+    HITS_FIELD_NUMBER: _builtins.int
+    UNSETTLED_FIELD_NUMBER: _builtins.int
+    STAKE_MINOR_FIELD_NUMBER: _builtins.int
+    PAYOUT_MINOR_FIELD_NUMBER: _builtins.int
+    THEORETICAL_FIELD_NUMBER: _builtins.int
+    REALISED_FIELD_NUMBER: _builtins.int
+    THEORETICAL_HIT_RATE_FIELD_NUMBER: _builtins.int
+    HIT_RATE_FIELD_NUMBER: _builtins.int
+    BANDS_FIELD_NUMBER: _builtins.int
+    INTERVAL_FIELD_NUMBER: _builtins.int
+    STATE_FIELD_NUMBER: _builtins.int
+    NOTES_FIELD_NUMBER: _builtins.int
+    period: _builtins.str
+    outcomes: _builtins.int
+    plays: _builtins.int
+    hits: _builtins.int
+    unsettled: _builtins.int
+    stake_minor: _builtins.str
+    payout_minor: _builtins.str
+    theoretical: _builtins.str
+    realised: _builtins.str
+    theoretical_hit_rate: _builtins.str
+    hit_rate: _builtins.str
+    state: _builtins.str
+    """ok, or alarm while one of its series is open."""
+    @_builtins.property
+    def values(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    @_builtins.property
+    def bands(self) -> _containers.RepeatedCompositeFieldContainer[Global___RtpBand]: ...
+    @_builtins.property
+    def interval(self) -> Global___RtpInterval: ...
+    @_builtins.property
+    def notes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """What has to be known about the bounds, or why there are none."""
+
+    def __init__(
+        self,
+        *,
+        period: _builtins.str = ...,
+        values: _abc.Iterable[_builtins.str] | None = ...,
+        outcomes: _builtins.int = ...,
+        plays: _builtins.int = ...,
+        hits: _builtins.int = ...,
+        unsettled: _builtins.int = ...,
+        stake_minor: _builtins.str = ...,
+        payout_minor: _builtins.str = ...,
+        theoretical: _builtins.str = ...,
+        realised: _builtins.str = ...,
+        theoretical_hit_rate: _builtins.str = ...,
+        hit_rate: _builtins.str = ...,
+        bands: _abc.Iterable[Global___RtpBand] | None = ...,
+        interval: Global___RtpInterval | None = ...,
+        state: _builtins.str = ...,
+        notes: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["interval", b"interval"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bands", b"bands", "hit_rate", b"hit_rate", "hits", b"hits", "interval", b"interval", "notes", b"notes", "outcomes", b"outcomes", "payout_minor", b"payout_minor", "period", b"period", "plays", b"plays", "realised", b"realised", "stake_minor", b"stake_minor", "state", b"state", "theoretical", b"theoretical", "theoretical_hit_rate", b"theoretical_hit_rate", "unsettled", b"unsettled", "values", b"values"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RtpRow: _TypeAlias = RtpRow  # noqa: Y015
+
+@_typing.final
+class ListRtpRowsResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ROWS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    FROM_DIGEST_FIELD_NUMBER: _builtins.int
+    TO_DIGEST_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    from_digest: _builtins.int
+    """The digests of the period; absent when it has none."""
+    to_digest: _builtins.int
+    @_builtins.property
+    def rows(self) -> _containers.RepeatedCompositeFieldContainer[Global___RtpRow]: ...
+    def __init__(
+        self,
+        *,
+        rows: _abc.Iterable[Global___RtpRow] | None = ...,
+        next_page_token: _builtins.str = ...,
+        from_digest: _builtins.int | None = ...,
+        to_digest: _builtins.int | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_from_digest", b"_from_digest", "_to_digest", b"_to_digest", "from_digest", b"from_digest", "to_digest", b"to_digest"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_from_digest", b"_from_digest", "_to_digest", b"_to_digest", "from_digest", b"from_digest", "next_page_token", b"next_page_token", "rows", b"rows", "to_digest", b"to_digest"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__from_digest: _TypeAlias = _typing.Literal["from_digest"]  # noqa: Y015
+    _WhichOneofArgType__from_digest: _TypeAlias = _typing.Literal["_from_digest", b"_from_digest"]  # noqa: Y015
+    _WhichOneofReturnType__to_digest: _TypeAlias = _typing.Literal["to_digest"]  # noqa: Y015
+    _WhichOneofArgType__to_digest: _TypeAlias = _typing.Literal["_to_digest", b"_to_digest"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__from_digest) -> _WhichOneofReturnType__from_digest | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__to_digest) -> _WhichOneofReturnType__to_digest | None: ...
+
+Global___ListRtpRowsResponse: _TypeAlias = ListRtpRowsResponse  # noqa: Y015
+
+@_typing.final
+class ExportRoundsRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CALLER_FIELD_NUMBER: _builtins.int
+    FROM_US_FIELD_NUMBER: _builtins.int
+    TO_US_FIELD_NUMBER: _builtins.int
+    caller: _builtins.str
+    """Whose requests."""
+    from_us: _builtins.int
+    """Times within request ids, in microseconds; the first included, the second not. 0 is no bound."""
+    to_us: _builtins.int
+    def __init__(
+        self,
+        *,
+        caller: _builtins.str = ...,
+        from_us: _builtins.int = ...,
+        to_us: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["caller", b"caller", "from_us", b"from_us", "to_us", b"to_us"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ExportRoundsRequest: _TypeAlias = ExportRoundsRequest  # noqa: Y015
+
+@_typing.final
+class Round(_message.Message):
+    """Round is one outcome of a draw, or one settlement."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    ITEM_FIELD_NUMBER: _builtins.int
+    POOL_ID_FIELD_NUMBER: _builtins.int
+    SLOT_FIELD_NUMBER: _builtins.int
+    KIND_FIELD_NUMBER: _builtins.int
+    OUTCOME_FIELD_NUMBER: _builtins.int
+    STAKE_MINOR_FIELD_NUMBER: _builtins.int
+    PAYOUT_MINOR_FIELD_NUMBER: _builtins.int
+    CURRENCY_FIELD_NUMBER: _builtins.int
+    STATUS_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    item: _builtins.int
+    """Which outcome of the request, counted from 0."""
+    pool_id: _builtins.str
+    slot: _builtins.int
+    kind: _builtins.str
+    """draw or settle."""
+    stake_minor: _builtins.str
+    payout_minor: _builtins.str
+    currency: _builtins.str
+    status: _builtins.str
+    """final, confirm, void or unsettled; open while it is in no digest yet."""
+    @_builtins.property
+    def outcome(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]: ...
+    def __init__(
+        self,
+        *,
+        request_id: _builtins.str = ...,
+        item: _builtins.int = ...,
+        pool_id: _builtins.str = ...,
+        slot: _builtins.int = ...,
+        kind: _builtins.str = ...,
+        outcome: _abc.Iterable[_builtins.int] | None = ...,
+        stake_minor: _builtins.str = ...,
+        payout_minor: _builtins.str = ...,
+        currency: _builtins.str = ...,
+        status: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["currency", b"currency", "item", b"item", "kind", b"kind", "outcome", b"outcome", "payout_minor", b"payout_minor", "pool_id", b"pool_id", "request_id", b"request_id", "slot", b"slot", "stake_minor", b"stake_minor", "status", b"status"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Round: _TypeAlias = Round  # noqa: Y015
+
+@_typing.final
+class ExportRoundsResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ROUNDS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def rounds(self) -> _containers.RepeatedCompositeFieldContainer[Global___Round]: ...
+    def __init__(
+        self,
+        *,
+        rounds: _abc.Iterable[Global___Round] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["rounds", b"rounds"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ExportRoundsResponse: _TypeAlias = ExportRoundsResponse  # noqa: Y015
+
+@_typing.final
+class RecallRoundsRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    PLAYER_FIELD_NUMBER: _builtins.int
+    CALLER_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """One request id of the caller's, or a player: exactly one of the two."""
+    player: _builtins.str
+    """The tag `player` of draws, or a settlement's bettor in hex."""
+    caller: _builtins.str
+    page_size: _builtins.int
+    page_token: _builtins.str
+    def __init__(
+        self,
+        *,
+        request_id: _builtins.str = ...,
+        player: _builtins.str = ...,
+        caller: _builtins.str = ...,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["caller", b"caller", "page_size", b"page_size", "page_token", b"page_token", "player", b"player", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RecallRoundsRequest: _TypeAlias = RecallRoundsRequest  # noqa: Y015
+
+@_typing.final
+class RecalledRecord(_message.Message):
+    """RecalledRecord is one record with what verifies it, as files that `sealdraw verify` takes."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CALLER_FIELD_NUMBER: _builtins.int
+    KIND_FIELD_NUMBER: _builtins.int
+    POOL_ID_FIELD_NUMBER: _builtins.int
+    SLOT_FIELD_NUMBER: _builtins.int
+    COUNT_FIELD_NUMBER: _builtins.int
+    RECORD_FIELD_NUMBER: _builtins.int
+    RECEIPT_FIELD_NUMBER: _builtins.int
+    PROOF_FIELD_NUMBER: _builtins.int
+    DIGEST_FIELD_NUMBER: _builtins.int
+    DIGEST_INDEX_FIELD_NUMBER: _builtins.int
+    COMMIT_INDEX_FIELD_NUMBER: _builtins.int
+    ACTIVATE_INDEX_FIELD_NUMBER: _builtins.int
+    SETTLEMENTS_FIELD_NUMBER: _builtins.int
+    caller: _builtins.str
+    kind: _builtins.str
+    """draw, ticket or settle."""
+    pool_id: _builtins.str
+    slot: _builtins.int
+    count: _builtins.int
+    record: _builtins.bytes
+    """The exact bytes of the record; empty while it is in no digest."""
+    receipt: _builtins.bytes
+    """A receipt file, for draws and tickets."""
+    proof: _builtins.str
+    """The record's proof file; empty while its digest is not published."""
+    digest: _builtins.int
+    digest_index: _builtins.int
+    commit_index: _builtins.int
+    """Of the pool."""
+    activate_index: _builtins.int
+    @_builtins.property
+    def settlements(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
+        """The record digests of settlements of its outcomes."""
+
+    def __init__(
+        self,
+        *,
+        caller: _builtins.str = ...,
+        kind: _builtins.str = ...,
+        pool_id: _builtins.str = ...,
+        slot: _builtins.int = ...,
+        count: _builtins.int = ...,
+        record: _builtins.bytes = ...,
+        receipt: _builtins.bytes = ...,
+        proof: _builtins.str = ...,
+        digest: _builtins.int | None = ...,
+        digest_index: _builtins.int | None = ...,
+        commit_index: _builtins.int = ...,
+        activate_index: _builtins.int = ...,
+        settlements: _abc.Iterable[_builtins.bytes] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_digest", b"_digest", "_digest_index", b"_digest_index", "digest", b"digest", "digest_index", b"digest_index"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_digest", b"_digest", "_digest_index", b"_digest_index", "activate_index", b"activate_index", "caller", b"caller", "commit_index", b"commit_index", "count", b"count", "digest", b"digest", "digest_index", b"digest_index", "kind", b"kind", "pool_id", b"pool_id", "proof", b"proof", "receipt", b"receipt", "record", b"record", "settlements", b"settlements", "slot", b"slot"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__digest: _TypeAlias = _typing.Literal["digest"]  # noqa: Y015
+    _WhichOneofArgType__digest: _TypeAlias = _typing.Literal["_digest", b"_digest"]  # noqa: Y015
+    _WhichOneofReturnType__digest_index: _TypeAlias = _typing.Literal["digest_index"]  # noqa: Y015
+    _WhichOneofArgType__digest_index: _TypeAlias = _typing.Literal["_digest_index", b"_digest_index"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__digest) -> _WhichOneofReturnType__digest | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__digest_index) -> _WhichOneofReturnType__digest_index | None: ...
+
+Global___RecalledRecord: _TypeAlias = RecalledRecord  # noqa: Y015
+
+@_typing.final
+class RecallRoundsResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RECORDS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    @_builtins.property
+    def records(self) -> _containers.RepeatedCompositeFieldContainer[Global___RecalledRecord]: ...
+    def __init__(
+        self,
+        *,
+        records: _abc.Iterable[Global___RecalledRecord] | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_page_token", b"next_page_token", "records", b"records"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RecallRoundsResponse: _TypeAlias = RecallRoundsResponse  # noqa: Y015

@@ -60,6 +60,21 @@ class AuditServiceStub:
                 request_serializer=sealdraw_dot_v1_dot_audit__pb2.WatchEventsRequest.SerializeToString,
                 response_deserializer=sealdraw_dot_v1_dot_audit__pb2.WatchEventsResponse.FromString,
                 _registered_method=True)
+        self.ListRtpRows = channel.unary_unary(
+                '/sealdraw.v1.AuditService/ListRtpRows',
+                request_serializer=sealdraw_dot_v1_dot_audit__pb2.ListRtpRowsRequest.SerializeToString,
+                response_deserializer=sealdraw_dot_v1_dot_audit__pb2.ListRtpRowsResponse.FromString,
+                _registered_method=True)
+        self.ExportRounds = channel.unary_stream(
+                '/sealdraw.v1.AuditService/ExportRounds',
+                request_serializer=sealdraw_dot_v1_dot_audit__pb2.ExportRoundsRequest.SerializeToString,
+                response_deserializer=sealdraw_dot_v1_dot_audit__pb2.ExportRoundsResponse.FromString,
+                _registered_method=True)
+        self.RecallRounds = channel.unary_unary(
+                '/sealdraw.v1.AuditService/RecallRounds',
+                request_serializer=sealdraw_dot_v1_dot_audit__pb2.RecallRoundsRequest.SerializeToString,
+                response_deserializer=sealdraw_dot_v1_dot_audit__pb2.RecallRoundsResponse.FromString,
+                _registered_method=True)
 
 
 class AuditServiceServicer:
@@ -101,6 +116,27 @@ class AuditServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListRtpRows(self, request, context):
+        """ListRtpRows adds up realised return by any part of what rollups are kept by. For auditors and operators.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ExportRounds(self, request, context):
+        """ExportRounds streams what the ledger has of one caller's requests, in order of their ids. For auditors and operators.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RecallRounds(self, request, context):
+        """RecallRounds returns everything that is known of one request, or of one player's. For auditors and operators.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_AuditServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -128,6 +164,21 @@ def add_AuditServiceServicer_to_server(servicer, server):
                     servicer.WatchEvents,
                     request_deserializer=sealdraw_dot_v1_dot_audit__pb2.WatchEventsRequest.FromString,
                     response_serializer=sealdraw_dot_v1_dot_audit__pb2.WatchEventsResponse.SerializeToString,
+            ),
+            'ListRtpRows': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListRtpRows,
+                    request_deserializer=sealdraw_dot_v1_dot_audit__pb2.ListRtpRowsRequest.FromString,
+                    response_serializer=sealdraw_dot_v1_dot_audit__pb2.ListRtpRowsResponse.SerializeToString,
+            ),
+            'ExportRounds': grpc.unary_stream_rpc_method_handler(
+                    servicer.ExportRounds,
+                    request_deserializer=sealdraw_dot_v1_dot_audit__pb2.ExportRoundsRequest.FromString,
+                    response_serializer=sealdraw_dot_v1_dot_audit__pb2.ExportRoundsResponse.SerializeToString,
+            ),
+            'RecallRounds': grpc.unary_unary_rpc_method_handler(
+                    servicer.RecallRounds,
+                    request_deserializer=sealdraw_dot_v1_dot_audit__pb2.RecallRoundsRequest.FromString,
+                    response_serializer=sealdraw_dot_v1_dot_audit__pb2.RecallRoundsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -266,6 +317,87 @@ class AuditService:
             '/sealdraw.v1.AuditService/WatchEvents',
             sealdraw_dot_v1_dot_audit__pb2.WatchEventsRequest.SerializeToString,
             sealdraw_dot_v1_dot_audit__pb2.WatchEventsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListRtpRows(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/sealdraw.v1.AuditService/ListRtpRows',
+            sealdraw_dot_v1_dot_audit__pb2.ListRtpRowsRequest.SerializeToString,
+            sealdraw_dot_v1_dot_audit__pb2.ListRtpRowsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ExportRounds(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/sealdraw.v1.AuditService/ExportRounds',
+            sealdraw_dot_v1_dot_audit__pb2.ExportRoundsRequest.SerializeToString,
+            sealdraw_dot_v1_dot_audit__pb2.ExportRoundsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RecallRounds(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/sealdraw.v1.AuditService/RecallRounds',
+            sealdraw_dot_v1_dot_audit__pb2.RecallRoundsRequest.SerializeToString,
+            sealdraw_dot_v1_dot_audit__pb2.RecallRoundsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -43,6 +43,12 @@ class AuditServiceStub:
     """ListDigests lists published digests, in order."""
     WatchEvents: _grpc.UnaryStreamMultiCallable[_audit_pb2.WatchEventsRequest, _audit_pb2.WatchEventsResponse]
     """WatchEvents streams log entries as they are published, from a position on."""
+    ListRtpRows: _grpc.UnaryUnaryMultiCallable[_audit_pb2.ListRtpRowsRequest, _audit_pb2.ListRtpRowsResponse]
+    """ListRtpRows adds up realised return by any part of what rollups are kept by. For auditors and operators."""
+    ExportRounds: _grpc.UnaryStreamMultiCallable[_audit_pb2.ExportRoundsRequest, _audit_pb2.ExportRoundsResponse]
+    """ExportRounds streams what the ledger has of one caller's requests, in order of their ids. For auditors and operators."""
+    RecallRounds: _grpc.UnaryUnaryMultiCallable[_audit_pb2.RecallRoundsRequest, _audit_pb2.RecallRoundsResponse]
+    """RecallRounds returns everything that is known of one request, or of one player's. For auditors and operators."""
 
 @_typing.type_check_only
 class AuditServiceAsyncStub(AuditServiceStub):
@@ -59,6 +65,12 @@ class AuditServiceAsyncStub(AuditServiceStub):
     """ListDigests lists published digests, in order."""
     WatchEvents: _aio.UnaryStreamMultiCallable[_audit_pb2.WatchEventsRequest, _audit_pb2.WatchEventsResponse]  # type: ignore[assignment]
     """WatchEvents streams log entries as they are published, from a position on."""
+    ListRtpRows: _aio.UnaryUnaryMultiCallable[_audit_pb2.ListRtpRowsRequest, _audit_pb2.ListRtpRowsResponse]  # type: ignore[assignment]
+    """ListRtpRows adds up realised return by any part of what rollups are kept by. For auditors and operators."""
+    ExportRounds: _aio.UnaryStreamMultiCallable[_audit_pb2.ExportRoundsRequest, _audit_pb2.ExportRoundsResponse]  # type: ignore[assignment]
+    """ExportRounds streams what the ledger has of one caller's requests, in order of their ids. For auditors and operators."""
+    RecallRounds: _aio.UnaryUnaryMultiCallable[_audit_pb2.RecallRoundsRequest, _audit_pb2.RecallRoundsResponse]  # type: ignore[assignment]
+    """RecallRounds returns everything that is known of one request, or of one player's. For auditors and operators."""
 
 class AuditServiceServicer(metaclass=_abc_1.ABCMeta):
     """AuditService reads what is public or belongs to the caller. It never opens a slot."""
@@ -102,5 +114,29 @@ class AuditServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_audit_pb2.WatchEventsResponse], _abc.AsyncIterator[_audit_pb2.WatchEventsResponse]]:
         """WatchEvents streams log entries as they are published, from a position on."""
+
+    @_abc_1.abstractmethod
+    def ListRtpRows(
+        self,
+        request: _audit_pb2.ListRtpRowsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_audit_pb2.ListRtpRowsResponse, _abc.Awaitable[_audit_pb2.ListRtpRowsResponse]]:
+        """ListRtpRows adds up realised return by any part of what rollups are kept by. For auditors and operators."""
+
+    @_abc_1.abstractmethod
+    def ExportRounds(
+        self,
+        request: _audit_pb2.ExportRoundsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_audit_pb2.ExportRoundsResponse], _abc.AsyncIterator[_audit_pb2.ExportRoundsResponse]]:
+        """ExportRounds streams what the ledger has of one caller's requests, in order of their ids. For auditors and operators."""
+
+    @_abc_1.abstractmethod
+    def RecallRounds(
+        self,
+        request: _audit_pb2.RecallRoundsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_audit_pb2.RecallRoundsResponse, _abc.Awaitable[_audit_pb2.RecallRoundsResponse]]:
+        """RecallRounds returns everything that is known of one request, or of one player's. For auditors and operators."""
 
 def add_AuditServiceServicer_to_server(servicer: AuditServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

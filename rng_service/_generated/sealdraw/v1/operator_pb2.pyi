@@ -545,3 +545,58 @@ class GetStatusResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___GetStatusResponse: _TypeAlias = GetStatusResponse  # noqa: Y015
+
+@_typing.final
+class AcknowledgeRtpAlarmRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    GAME_FIELD_NUMBER: _builtins.int
+    VERSION_FIELD_NUMBER: _builtins.int
+    PROGRAM_FIELD_NUMBER: _builtins.int
+    PLAY_CLASS_FIELD_NUMBER: _builtins.int
+    CURRENCY_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    game: _builtins.str
+    version: _builtins.int
+    program: _builtins.str
+    play_class: _types_pb2.PlayClass.ValueType
+    currency: _builtins.str
+    reason: _builtins.str
+    """A slug; it stands in the log."""
+    def __init__(
+        self,
+        *,
+        game: _builtins.str = ...,
+        version: _builtins.int = ...,
+        program: _builtins.str = ...,
+        play_class: _types_pb2.PlayClass.ValueType = ...,
+        currency: _builtins.str = ...,
+        reason: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["currency", b"currency", "game", b"game", "play_class", b"play_class", "program", b"program", "reason", b"reason", "version", b"version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AcknowledgeRtpAlarmRequest: _TypeAlias = AcknowledgeRtpAlarmRequest  # noqa: Y015
+
+@_typing.final
+class AcknowledgeRtpAlarmResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RAISED_US_FIELD_NUMBER: _builtins.int
+    raised_us: _builtins.int
+    """When the alarm was raised."""
+    def __init__(
+        self,
+        *,
+        raised_us: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["raised_us", b"raised_us"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AcknowledgeRtpAlarmResponse: _TypeAlias = AcknowledgeRtpAlarmResponse  # noqa: Y015

@@ -70,6 +70,11 @@ class OperatorServiceStub:
                 request_serializer=sealdraw_dot_v1_dot_operator__pb2.RotateKeysRequest.SerializeToString,
                 response_deserializer=sealdraw_dot_v1_dot_operator__pb2.RotateKeysResponse.FromString,
                 _registered_method=True)
+        self.AcknowledgeRtpAlarm = channel.unary_unary(
+                '/sealdraw.v1.OperatorService/AcknowledgeRtpAlarm',
+                request_serializer=sealdraw_dot_v1_dot_operator__pb2.AcknowledgeRtpAlarmRequest.SerializeToString,
+                response_deserializer=sealdraw_dot_v1_dot_operator__pb2.AcknowledgeRtpAlarmResponse.FromString,
+                _registered_method=True)
         self.GetStatus = channel.unary_unary(
                 '/sealdraw.v1.OperatorService/GetStatus',
                 request_serializer=sealdraw_dot_v1_dot_operator__pb2.GetStatusRequest.SerializeToString,
@@ -131,6 +136,13 @@ class OperatorServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def AcknowledgeRtpAlarm(self, request, context):
+        """AcknowledgeRtpAlarm closes the open alarm of a series; evidence about it begins anew with the next day.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def GetStatus(self, request, context):
         """GetStatus says how the service is.
         """
@@ -175,6 +187,11 @@ def add_OperatorServiceServicer_to_server(servicer, server):
                     servicer.RotateKeys,
                     request_deserializer=sealdraw_dot_v1_dot_operator__pb2.RotateKeysRequest.FromString,
                     response_serializer=sealdraw_dot_v1_dot_operator__pb2.RotateKeysResponse.SerializeToString,
+            ),
+            'AcknowledgeRtpAlarm': grpc.unary_unary_rpc_method_handler(
+                    servicer.AcknowledgeRtpAlarm,
+                    request_deserializer=sealdraw_dot_v1_dot_operator__pb2.AcknowledgeRtpAlarmRequest.FromString,
+                    response_serializer=sealdraw_dot_v1_dot_operator__pb2.AcknowledgeRtpAlarmResponse.SerializeToString,
             ),
             'GetStatus': grpc.unary_unary_rpc_method_handler(
                     servicer.GetStatus,
@@ -372,6 +389,33 @@ class OperatorService:
             '/sealdraw.v1.OperatorService/RotateKeys',
             sealdraw_dot_v1_dot_operator__pb2.RotateKeysRequest.SerializeToString,
             sealdraw_dot_v1_dot_operator__pb2.RotateKeysResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def AcknowledgeRtpAlarm(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/sealdraw.v1.OperatorService/AcknowledgeRtpAlarm',
+            sealdraw_dot_v1_dot_operator__pb2.AcknowledgeRtpAlarmRequest.SerializeToString,
+            sealdraw_dot_v1_dot_operator__pb2.AcknowledgeRtpAlarmResponse.FromString,
             options,
             channel_credentials,
             insecure,

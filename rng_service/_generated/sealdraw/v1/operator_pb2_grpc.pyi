@@ -49,6 +49,8 @@ class OperatorServiceStub:
     """QuarantinePool takes a pool out of use for ever; its remaining slots are opened to the public."""
     RotateKeys: _grpc.UnaryUnaryMultiCallable[_operator_pb2.RotateKeysRequest, _operator_pb2.RotateKeysResponse]
     """RotateKeys replaces keys without interruption."""
+    AcknowledgeRtpAlarm: _grpc.UnaryUnaryMultiCallable[_operator_pb2.AcknowledgeRtpAlarmRequest, _operator_pb2.AcknowledgeRtpAlarmResponse]
+    """AcknowledgeRtpAlarm closes the open alarm of a series; evidence about it begins anew with the next day."""
     GetStatus: _grpc.UnaryUnaryMultiCallable[_operator_pb2.GetStatusRequest, _operator_pb2.GetStatusResponse]
     """GetStatus says how the service is."""
 
@@ -73,6 +75,8 @@ class OperatorServiceAsyncStub(OperatorServiceStub):
     """QuarantinePool takes a pool out of use for ever; its remaining slots are opened to the public."""
     RotateKeys: _aio.UnaryUnaryMultiCallable[_operator_pb2.RotateKeysRequest, _operator_pb2.RotateKeysResponse]  # type: ignore[assignment]
     """RotateKeys replaces keys without interruption."""
+    AcknowledgeRtpAlarm: _aio.UnaryUnaryMultiCallable[_operator_pb2.AcknowledgeRtpAlarmRequest, _operator_pb2.AcknowledgeRtpAlarmResponse]  # type: ignore[assignment]
+    """AcknowledgeRtpAlarm closes the open alarm of a series; evidence about it begins anew with the next day."""
     GetStatus: _aio.UnaryUnaryMultiCallable[_operator_pb2.GetStatusRequest, _operator_pb2.GetStatusResponse]  # type: ignore[assignment]
     """GetStatus says how the service is."""
 
@@ -136,6 +140,14 @@ class OperatorServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_operator_pb2.RotateKeysResponse, _abc.Awaitable[_operator_pb2.RotateKeysResponse]]:
         """RotateKeys replaces keys without interruption."""
+
+    @_abc_1.abstractmethod
+    def AcknowledgeRtpAlarm(
+        self,
+        request: _operator_pb2.AcknowledgeRtpAlarmRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_operator_pb2.AcknowledgeRtpAlarmResponse, _abc.Awaitable[_operator_pb2.AcknowledgeRtpAlarmResponse]]:
+        """AcknowledgeRtpAlarm closes the open alarm of a series; evidence about it begins anew with the next day."""
 
     @_abc_1.abstractmethod
     def GetStatus(
