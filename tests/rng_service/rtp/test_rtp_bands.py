@@ -168,6 +168,11 @@ def test_a_root_is_the_least_multiple_that_is_not_too_small(square):
     assert root == 0 or (root - Fraction(1, 10**12)) ** 2 < square
 
 
+def test_a_root_is_rounded_up_however_little_is_missing():
+    assert root_up(Fraction(9, 4)) == Fraction(3, 2)
+    assert root_up(Fraction(9, 4) + Fraction(1, 10**40)) == Fraction(3, 2) + Fraction(1, 10**12)
+
+
 def test_a_negative_number_has_no_root():
     with pytest.raises(ValueError, match="negative"):
         root_up(Fraction(-1, 3))

@@ -78,12 +78,22 @@ def test_no_play_in_the_bounds_can_cost_more_than_fifteen_sixteenths_of_the_weal
         assert 1 + Fraction(grid.higher[0]) * gain >= Fraction(1, 16)
 
 
-@pytest.mark.parametrize("highest", [ONE, Fraction(2), Fraction(36), Fraction(5000), Fraction(3 * 10**6)])
+def test_the_worst_plays_of_all_leave_a_sixteenth_of_the_wealth_or_more():
+    # Bounds for which the powers of two leave next to nothing to spare.
+    generous = bet_grid(Fraction(11, 4), ONE)
+    assert 1 - Fraction(generous.lower[0]) * (Fraction(11, 4) - 0 - -1) == Fraction(1, 16)
+    even = bet_grid(Fraction(2), ONE)
+    assert 1 + Fraction(even.higher[0]) * (0 - 1 - Fraction(even.reach)) == Fraction(1, 16)
+
+
+@pytest.mark.parametrize(
+    "highest", [ONE, Fraction(15, 8), Fraction(2), Fraction(36), Fraction(5000), Fraction(3 * 10**6)]
+)
 def test_the_grid_reaches_from_the_boldest_bet_to_that_of_a_million_million_plays(highest):
     grid = bet_grid(highest, ONE)
     for bets, loss in ((grid.higher, Fraction(15, 8)), (grid.lower, highest + 1)):
         assert all(bold == 2 * timid for bold, timid in pairwise(bets))
-        assert 2 * Fraction(bets[0]) * loss > Fraction(15, 16)
+        assert Fraction(bets[0]) * loss <= Fraction(15, 16) < 2 * Fraction(bets[0]) * loss
         assert Fraction(bets[-1]) ** 2 * highest * 10**12 <= 1
 
 
@@ -118,6 +128,19 @@ def test_no_difference_outside_the_interval_is_left_standing(plays, alpha):
         delta = Fraction(step, 20)
         if not lo <= delta <= hi:
             assert sum(exact_wealths(plays, delta, Fraction(8))) / 2 >= 1 / alpha
+
+
+@given(plays_of_three_bets.filter(bool), st.sampled_from([Fraction(1, 2), Fraction(1, 20), Fraction(1, 100)]))
+@settings(max_examples=25, deadline=None)
+def test_the_interval_is_no_wider_than_either_half_of_the_wealth_demands(plays, alpha):
+    lo, hi = evidence_of(plays, Fraction(8)).interval(alpha)
+    middle = Fraction(lo + hi) / 2
+    for end, bound, half in ((lo, -1.0, 0), (hi, 8.0, 1)):
+        if end == bound:
+            assert exact_wealths(plays, Fraction(bound), Fraction(8))[half] / 2 < 1 / alpha
+        else:
+            inside = Fraction(end) + (middle - Fraction(end)) / 1_000
+            assert exact_wealths(plays, inside, Fraction(8))[half] / 2 < 1 / alpha
 
 
 @given(plays_of_three_bets.filter(bool))

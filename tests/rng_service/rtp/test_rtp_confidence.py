@@ -75,6 +75,16 @@ def test_the_alarm_sounds_exactly_when_zero_is_not_inside_the_interval(some, alp
         assert lo <= float(evidence.difference) <= hi
 
 
+@pytest.mark.parametrize(("won", "lost"), [(220, 180), (160, 220)])
+def test_the_alarm_and_the_interval_agree_on_the_very_edge(won, lost):
+    evidence = Evidence(red(won, lost), highest=Fraction(2))
+    edge = 1 / evidence.e_value()
+    assert 0.05 < edge < 0.9  # not so strong that the half which bets the other way would not count
+    for alpha, alarm in ((edge * (1 + 1e-9), True), (edge * (1 - 1e-9), False)):
+        lo, hi = evidence.interval(alpha)
+        assert evidence.alarm(alpha) == alarm == (not lo < 0 < hi)
+
+
 @given(cells)
 @settings(max_examples=30, deadline=None)
 def test_a_stricter_level_has_a_wider_interval(some):
