@@ -69,13 +69,13 @@ class Settlements:
             return False
         _check_place(record, draw.record)
         number = record.slot - draw.record.slot
-        _check_money(binding, draw, number)
         outcome = name, record.slot
         if draw.sole:
             _check_stake(record, draw)
             require(
                 outcome not in self._settled, "settle-sole", f"slot {record.slot}: a second bettor of one draw's stake"
             )
+        _check_money(binding, draw, number)
         first = draw.payouts is None and outcome not in self._settled
         self._settled.add(outcome)
         return first

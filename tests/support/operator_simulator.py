@@ -21,7 +21,7 @@ from anchor.writer import LogWriter
 from rng_service.beacon.chain import beacon_value
 from rng_service.beacon.development_key import DevelopmentKey
 from rng_service.encoding import OPENING_LABEL, PAYLOAD_LABEL, erase_statement, lp, receipt_key_statement
-from rng_service.games import load_game, payout
+from rng_service.games import GameDefinition, load_game, payout
 from rng_service.log_entries import (
     NO_DIGEST,
     BeaconChainEntry,
@@ -304,7 +304,10 @@ class Operator:
 
     def register(self, name: str) -> None:
         """Register one of the repository's games."""
-        game = load_game(GAMES / f"{name}.json")
+        self.register_game(load_game(GAMES / f"{name}.json"))
+
+    def register_game(self, game: GameDefinition) -> None:
+        """Register a game."""
         self.put(game_path(game.digest), game.canonical)
         self.append(
             GameRegistration(
@@ -472,8 +475,9 @@ class Operator:
         stake: int | None = None,
         bet: Any = None,
         ticket: SimulatedRecord | None = None,
+        step: tuple[str, int] | None = None,
     ) -> SimulatedRecord:
-        """Draw ``count`` slots, or the slot of a ticket."""
+        """Draw ``count`` slots, or the slot of a ticket; ``step`` is (round, step)."""
         slot = self._next(pool, count) if ticket is None else ticket.slot
         members = self._request(pool, slot, caller, session if ticket is None else "")
         if ticket is not None:
@@ -489,6 +493,8 @@ class Operator:
             members |= {"stake_minor": stake, "currency": "EUR"}
         if bet is not None:
             members["bet"] = bet
+        if step is not None:
+            members |= {"round": step[0], "step": step[1]}
         pool.drawn += count
         return self._keep("draw", pool, slot, count, members, ticket=ticket)
 
