@@ -161,6 +161,11 @@ class Config:
         return self.service.data_dir / self.public.directory
 
     @property
+    def game_files_dir(self) -> Path:
+        """Where the files that game definitions name are kept, books among them, which are never published."""
+        return self.service.data_dir / "game-files"
+
+    @property
     def vault_dir(self) -> Path:
         """The vault's own directory."""
         return self.service.data_dir / "vault"

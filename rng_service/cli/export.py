@@ -35,6 +35,7 @@ def export(
 
     Check it with `sealdraw verify export`. It holds what receipts hold: no keys, and no tags in clear.
     """
+    from rng_service.games.files import directory_files
     from rng_service.ledger.exporting import digest_range, export_digests
 
     config = read_config(config_path)
@@ -43,7 +44,13 @@ def export(
         chosen = known[0] if first is None else first, known[1] if last is None else last
         with file.open("xb") as stream:
             records = export_digests(
-                engine, stream, origin=config.service.origin, first=chosen[0], last=chosen[1], session=session
+                engine,
+                stream,
+                origin=config.service.origin,
+                first=chosen[0],
+                last=chosen[1],
+                session=session,
+                files=directory_files(config.game_files_dir),
             )
     if as_json:
         print_json({"file": str(file), "from_digest": chosen[0], "to_digest": chosen[1], "records": records})

@@ -5,7 +5,18 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from rng_service.games import GameDefinition
-from rng_service.outcome import DrawKeyDeriver, OutcomeStream, Program, Reels, Sample, Shuffle, Step, Uniform, Weighted
+from rng_service.outcome import (
+    DrawKeyDeriver,
+    Lookup,
+    OutcomeStream,
+    Program,
+    Reels,
+    Sample,
+    Shuffle,
+    Step,
+    Uniform,
+    Weighted,
+)
 from rng_service.outcome.primitives import Outcome
 
 
@@ -75,6 +86,8 @@ def _possible(program: Program, outcome: Outcome) -> Outcome:
 
 def _yields(step: Step, values: Outcome) -> bool:
     match step:
+        case Lookup(table):
+            return all(0 <= value < table.rows and table.weight(value) > 0 for value in values)
         case Reels(strips):
             return all(0 <= value < len(strip) for value, strip in zip(values, strips, strict=True))
         case Sample(n) | Shuffle(n):

@@ -21,7 +21,9 @@ from anchor.errors import AnchorError, VerificationError
 from anchor.merkle import packed_levels
 from anchor.range_path import range_path
 from rng_service.errors import FailedPrecondition, InvalidArgument, LedgerError, NotFound
+from rng_service.front.books import BooksOfProgram, books_of
 from rng_service.front.checks import MAX_MONEY
+from rng_service.game_file_store import GameFileStore
 from rng_service.games import Bet, BetError, GameDefinition, parse_bet, parse_game, resolve_bet
 from rng_service.games.rounds import awards_features
 from rng_service.ledger.engine import reading
@@ -68,6 +70,8 @@ class Pool:
     deriver: DrawKeyDeriver = field(repr=False)
     program: Program = field(repr=False)
     levels: tuple[PackedLevel, ...] = field(repr=False)
+    # What the player is shown for each outcome, in programs that have it.
+    books: BooksOfProgram | None = field(default=None, repr=False)
     _siblings: tuple[bytes, ...] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -166,8 +170,9 @@ class Stream:
 class Catalog:
     """The front's read model; `refresh` is called by one thread, everything else by any."""
 
-    def __init__(self, engine: Engine, public_dir: Path, environment: str) -> None:
+    def __init__(self, engine: Engine, public_dir: Path, environment: str, store: GameFileStore) -> None:
         self._engine = engine
+        self._store = store
         self._public_dir = public_dir
         self._environment = environment
         self._definitions: dict[int, GameDefinition] = {}
@@ -184,7 +189,7 @@ class Catalog:
             for game in games:
                 if game.id not in self._definitions:
                     data = connection.execute(select(GameRow.definition).where(GameRow.id == game.id)).scalar_one()
-                    self._definitions[game.id] = parse_game(data)
+                    self._definitions[game.id] = parse_game(data, self._store.files)
             streams = list(connection.execute(_STREAMS))
             active = connection.execute(
                 select(PoolRow.id, PoolRow.stream_id, PoolRow.lane, PoolRow.number)
@@ -318,6 +323,7 @@ class Catalog:
             deriver=DrawKeyDeriver(sha256(b"\x00" + row.commit_entry).digest(), beacon, program_id),
             program=stream.definition.program(program_id).outcome,
             levels=levels,
+            books=books_of(stream.definition.program(program_id), self._store),
         )
 
 

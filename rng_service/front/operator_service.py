@@ -2,20 +2,23 @@
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from hashlib import sha256
+from itertools import chain
 
 from sealdraw.v1 import operator_pb2
 from sealdraw.vault.v1 import vault_pb2
 from sqlalchemy import Connection, Engine, func, insert, select
 
+from anchor.errors import AnchorError, RefusedError
 from rng_service.config import Config
 from rng_service.errors import FailedPrecondition, InvalidArgument, NotFound, Unavailable
 from rng_service.front.audit_service import pool_message
 from rng_service.front.catalog import Catalog
 from rng_service.front.checks import CLASSES, Checks
 from rng_service.front.paging import page_token, read_page
-from rng_service.games import GameError
+from rng_service.game_file_store import GameFileStore
+from rng_service.games import parse_game
 from rng_service.ledger.engine import reading, writing
 from rng_service.ledger.models import DigestRow, GameRow, GroupRow, LogEntryRow, MetaRow, PoolRow, StreamRow
 from rng_service.ledger.reading import find_request
@@ -47,12 +50,14 @@ class OperatorService:
         catalog: Catalog,
         vault: VaultClient,
         config: Config,
+        store: GameFileStore,
         draining: Callable[[], bool],
     ) -> None:
         self._ledger = ledger
         self._catalog = catalog
         self._vault = vault
         self._config = config
+        self._store = store
         self._draining = draining
         self._rotating = threading.Lock()
 
@@ -69,6 +74,7 @@ class OperatorService:
         classes = [checks.play_class(value) for value in request.play_classes] or list(CLASSES.values())
         checks.finish()
         par = self._par(request.definition)
+        self._check_books(request.definition)
         with writing(self._ledger) as connection:
             registered = register_game(
                 connection,
@@ -79,15 +85,53 @@ class OperatorService:
                 lanes=request.lanes or 1,
                 pool_size=request.pool_size or self._config.pools.size,
                 par=par,
+                files=self._store.files,
             )
         definition = registered.definition
         return operator_pb2.RegisterGameResponse(game=self._game(definition.game, definition.version))
 
     def _par(self, data: bytes) -> ParSheet:
         try:
-            return ParSheet(*make_par_aside(data))
-        except GameError as error:
+            return ParSheet(*make_par_aside(data, self._config.game_files_dir))
+        except AnchorError as error:
             raise InvalidArgument(("definition", str(error))) from None
+
+    def _check_books(self, data: bytes) -> None:
+        try:
+            self._store.check(parse_game(data, self._store.files))
+        except AnchorError as error:
+            raise InvalidArgument(("definition", str(error))) from None
+
+    def upload_game_file(
+        self,
+        requests: Iterator[operator_pb2.UploadGameFileRequest],
+        _caller: str,
+    ) -> operator_pb2.UploadGameFileResponse:
+        """Take a file that a definition names; what does not hold is refused and leaves nothing behind."""
+        first = next(requests, operator_pb2.UploadGameFileRequest())
+        file = first.file
+        checks = Checks()
+        checks.exactly("file.digest", file.digest, 32)
+        books = file.kind == operator_pb2.GAME_FILE_KIND_BOOKS
+        if books:
+            checks.exactly("file.weights_digest", file.weights_digest, 32)
+        elif file.kind != operator_pb2.GAME_FILE_KIND_WEIGHTS:
+            checks.refuse("file.kind", "expected GAME_FILE_KIND_WEIGHTS or GAME_FILE_KIND_BOOKS")
+        checks.finish()
+        store = self._store
+        if store.has_books(file.digest, file.weights_digest) if books else store.has_weights(file.digest):
+            return operator_pb2.UploadGameFileResponse(known=True)
+        chunks = (message.chunk for message in chain((first,), requests))
+        try:
+            if books:
+                store.take_books(file.digest, file.weights_digest, chunks)
+            else:
+                store.take_weights(file.digest, chunks)
+        except RefusedError as error:
+            raise Unavailable("UPLOAD_IN_PROGRESS", str(error), 1_000) from None
+        except AnchorError as error:
+            raise InvalidArgument(("file", str(error))) from None
+        return operator_pb2.UploadGameFileResponse()
 
     def list_games(
         self,

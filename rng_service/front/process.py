@@ -28,7 +28,18 @@ from rng_service.front.draw_service import DrawService
 from rng_service.front.engine import STEPS, DrawEngine, KeyIdCache
 from rng_service.front.fast_path import install
 from rng_service.front.operator_service import OperatorService
-from rng_service.front.server import MAX_DEFINITION_BYTES, FrontServer, Gate, grouped, streaming, unary
+from rng_service.front.rtp_service import RtpService
+from rng_service.front.server import (
+    MAX_CHUNK_BYTES,
+    MAX_DEFINITION_BYTES,
+    FrontServer,
+    Gate,
+    grouped,
+    streaming,
+    unary,
+    uploading,
+)
+from rng_service.game_file_store import GameFileStore
 from rng_service.ledger.checkpointing import Checkpointer
 from rng_service.ledger.engine import open_engine
 from rng_service.ledger.tasks import BindRules
@@ -63,7 +74,8 @@ class Front:
         findings = inspect_openings(self._ledger, self._vault)
         if findings:
             raise StartRefused(refusal(findings))
-        self._catalog = Catalog(self._ledger, config.public_dir, config.service.environment)
+        self._store = GameFileStore(config.game_files_dir)
+        self._catalog = Catalog(self._ledger, config.public_dir, config.service.environment, self._store)
         self._catalog.refresh()
         rules = BindRules(
             window_back_us=config.requests.window_back_s * 1_000_000,
@@ -85,14 +97,16 @@ class Front:
             self._catalog,
             self._vault,
             config,
+            self._store,
             self._gate.stopping.is_set,
         )
+        returns = RtpService(self._ledger, config)
         if not install():
             _log.warning("this grpc has no fast path; draws go through worker threads")
         self._slow = ThreadPoolExecutor(_SLOW_THREADS, thread_name_prefix="repeat")
         try:
             self._server = FrontServer(
-                _services(draws, audits, operators, callers, self._gate, self._engine, self._slow),
+                _services(draws, audits, operators, returns, callers, self._gate, self._engine, self._slow),
                 self._gate,
                 listen=config.api.listen,
                 credentials=credentials,
@@ -125,6 +139,7 @@ class Front:
         self._checkpointer.stop()
         self._engine.close()
         self._slow.shutdown()
+        self._store.close()
         self._vault.close()
         self._ledger.dispose()
 
@@ -178,6 +193,7 @@ def _services(
     draws: DrawService,
     audits: AuditService,
     operators: OperatorService,
+    returns: RtpService,
     callers: Callers,
     gate: Gate,
     engine: DrawEngine,
@@ -201,6 +217,8 @@ def _services(
         )
 
     game, audit, operate = (GAME_SERVER,), (GAME_SERVER, AUDITOR, OPERATOR), (OPERATOR,)
+    # What games return in all, and what callers did, is not for other callers.
+    inspect = (AUDITOR, OPERATOR)
     return {
         "sealdraw.v1.DrawService": {
             "Reserve": in_groups(draw_pb2.ReserveRequest, draws.prepare_reserve, draws.answer_reserve),
@@ -214,12 +232,14 @@ def _services(
             "Settle": method(draw_pb2.SettleRequest, draws.settle, *game),
             "ResolveRequest": method(draw_pb2.ResolveRequestRequest, draws.resolve_request, *game),
             "GetReceipt": method(draw_pb2.GetReceiptRequest, draws.get_receipt, *game),
+            "GetBook": method(draw_pb2.GetBookRequest, draws.get_book, *game),
         },
         "sealdraw.v1.AuditService": {
             "GetReceiptProof": method(audit_pb2.GetReceiptProofRequest, audits.get_receipt_proof, *audit),
             "GetPool": method(audit_pb2.GetPoolRequest, audits.get_pool, *audit),
             "ListPools": method(audit_pb2.ListPoolsRequest, audits.list_pools, *audit),
             "ListDigests": method(audit_pb2.ListDigestsRequest, audits.list_digests, *audit),
+            "ListRtpRows": method(audit_pb2.ListRtpRowsRequest, returns.list_rtp_rows, *inspect),
             "WatchEvents": streaming(
                 audit_pb2.WatchEventsRequest,
                 audits.watch_events,
@@ -235,11 +255,22 @@ def _services(
                 *operate,
                 limit=MAX_DEFINITION_BYTES,
             ),
+            "UploadGameFile": uploading(
+                operator_pb2.UploadGameFileRequest,
+                operators.upload_game_file,
+                callers=callers,
+                roles=frozenset(operate),
+                gate=gate,
+                limit=MAX_CHUNK_BYTES,
+            ),
             "ListGames": method(operator_pb2.ListGamesRequest, operators.list_games, *audit),
             "GetGame": method(operator_pb2.GetGameRequest, operators.get_game, *audit),
             "RetireGame": method(operator_pb2.RetireGameRequest, operators.retire_game, *operate),
             "QuarantinePool": method(operator_pb2.QuarantinePoolRequest, operators.quarantine_pool, *operate),
             "RotateKeys": method(operator_pb2.RotateKeysRequest, operators.rotate_keys, *operate),
+            "AcknowledgeRtpAlarm": method(
+                operator_pb2.AcknowledgeRtpAlarmRequest, returns.acknowledge_rtp_alarm, *operate
+            ),
             "GetStatus": method(operator_pb2.GetStatusRequest, operators.get_status, *operate),
         },
     }

@@ -6,6 +6,7 @@ from functools import cache
 from sealdraw.v1 import draw_pb2, types_pb2
 
 from anchor import canonical
+from rng_service.books import Book
 from rng_service.front.catalog import Catalog, Pool
 from rng_service.front.opening import OpenedRecord
 from rng_service.games import Bet
@@ -21,6 +22,12 @@ def outcomes(pool: Pool, opened: OpenedRecord, client_seed: bytes) -> list[tuple
         derive(stream(opened.secrets[32 * item : 32 * item + 32], first + item, client_seed))
         for item in range(opened.bound.count)
     ]
+
+
+def outcomes_of(pool: Pool, opened: OpenedRecord) -> list[tuple[int, ...]]:
+    """Return the outcomes of a stored draw: its seed is read from its binding."""
+    said = read_binding(opened.bound.binding)
+    return outcomes(pool, opened, bytes.fromhex(said.get("client_seed", "")))
 
 
 def payouts(found: Sequence[tuple[int, ...]], bet: Bet, stake_minor: int) -> list[int]:
@@ -41,7 +48,7 @@ def draw_receipt(
 ) -> types_pb2.Receipt:
     """Return the receipt of a draw."""
     found = outcomes(pool, opened, client_seed)
-    return _receipt(
+    receipt = _receipt(
         pool,
         opened,
         values=[value for outcome in found for value in outcome],
@@ -49,6 +56,16 @@ def draw_receipt(
         ticketed=bool(opened.bound.ticket_binding),
         seeded=bool(client_seed),
     )
+    if pool.books is not None and len(found) == 1:
+        book = pool.books.find(found[0][0])
+        if book is not None:
+            receipt.book.CopyFrom(book_message(book))
+    return receipt
+
+
+def book_message(book: Book) -> types_pb2.Book:
+    """Return a book as a message."""
+    return types_pb2.Book(data=book.data, path=book.path)
 
 
 def ticket_response(pool: Pool, opened: OpenedRecord) -> draw_pb2.ReserveResponse:

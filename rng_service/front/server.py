@@ -24,6 +24,8 @@ from rng_service.ledger.tasks import BindTask
 
 MAX_REQUEST_BYTES: Final = 64 * 1024
 MAX_DEFINITION_BYTES: Final = 5 * 1024 * 1024
+# A mebibyte of a file, and what says which file it is.
+MAX_CHUNK_BYTES: Final = 1024 * 1024 + 1024
 DEFAULT_TIMEOUT_S: Final = 30.0
 NOTICE_S: Final = 0.5
 
@@ -177,6 +179,28 @@ def streaming(
             abort(context, error)
 
     return grpc.unary_stream_rpc_method_handler(call)
+
+
+def uploading(
+    kind: type[Request],
+    handler: Callable[[Iterator[Any], str], Message],
+    *,
+    callers: Callers,
+    roles: frozenset[str],
+    gate: Gate,
+    limit: int,
+) -> "grpc.RpcMethodHandler[bytes, bytes]":
+    """Return the method that answers a stream of requests of ``kind``, each of at most ``limit`` bytes, with one."""
+
+    def call(stream: Iterator[bytes], context: grpc.ServicerContext) -> bytes:
+        try:
+            gate.check()
+            caller = callers.identify(context, roles)
+            return handler((parse(kind, data, limit) for data in stream), caller).SerializeToString()
+        except Exception as error:  # noqa: BLE001 - every failure has its status
+            abort(context, error)
+
+    return grpc.stream_unary_rpc_method_handler(call)
 
 
 class FrontServer:

@@ -13,6 +13,7 @@ from sqlalchemy import Connection, Engine, func, select
 from anchor import canonical
 from rng_service.errors import ConfigError, LedgerError
 from rng_service.games import parse_game
+from rng_service.games.files import GameFiles
 from rng_service.ledger.engine import reading
 from rng_service.ledger.models import DigestRow, GameRow, GroupRow, PoolRow, StreamRow
 from rng_service.ledger.reading import StoredGroup, read_group
@@ -45,18 +46,19 @@ def export_digests(
     first: int,
     last: int,
     session: tuple[str, str] | None = None,
+    files: GameFiles | None = None,
 ) -> int:
     """Write the export of the digests ``first`` … ``last`` and return the number of records in it.
 
     With ``session``, a (caller, session) pair, only that session's draws and tickets, and the export says that it is
-    not complete. Raises ConfigError for digests that the ledger does not have, LedgerError for rows that contradict
-    each other.
+    not complete. ``files`` are those that game definitions name. Raises ConfigError for digests that the ledger does
+    not have, LedgerError for rows that contradict each other.
     """
     known_first, known_last = digest_range(engine)
     if not known_first <= first <= last <= known_last:
         raise ConfigError(f"digests {first} to {last}: the ledger has {known_first} to {known_last}")
     header = ExportHeader(origin=origin, from_digest=first, to_digest=last, complete=session is None)
-    return write_export(stream, header, _Export(engine, session).lines(first, last))
+    return write_export(stream, header, _Export(engine, session, files).lines(first, last))
 
 
 class _Claim(NamedTuple):
@@ -69,8 +71,9 @@ class _Claim(NamedTuple):
 class _Export:
     """Reads digests back; keeps what is constant for each pool that it met."""
 
-    def __init__(self, engine: Engine, session: tuple[str, str] | None) -> None:
+    def __init__(self, engine: Engine, session: tuple[str, str] | None, files: GameFiles | None) -> None:
         self._engine = engine
+        self._files = files
         self._session = session
         self._evaluators: dict[int, PoolEvaluator] = {}
         self._claim = _Claim(-1, [])
@@ -140,7 +143,7 @@ class _Export:
     def _evaluator(self, connection: Connection, pool: int) -> PoolEvaluator:
         found = self._evaluators.get(pool)
         if found is None:
-            found = self._evaluators[pool] = _read_evaluator(connection, pool)
+            found = self._evaluators[pool] = _read_evaluator(connection, pool, self._files)
         return found
 
 
@@ -152,7 +155,7 @@ def _digest_entry(connection: Connection, seq: int) -> Digest:
     return entry
 
 
-def _read_evaluator(connection: Connection, pool: int) -> PoolEvaluator:
+def _read_evaluator(connection: Connection, pool: int, files: GameFiles | None) -> PoolEvaluator:
     row = connection.execute(
         select(PoolRow.commit_entry, PoolRow.activate_entry, GameRow.definition)
         .join(StreamRow, StreamRow.id == PoolRow.stream_id)
@@ -165,7 +168,7 @@ def _read_evaluator(connection: Connection, pool: int) -> PoolEvaluator:
     activation = canonical.decode_object(bytes(row.activate_entry), what=f"activation of {commit.pool}")
     beacon = bytes.fromhex(activation.get("beacon_value", ""))
     leaf = sha256(b"\x00" + bytes(row.commit_entry)).digest()
-    return PoolEvaluator(commit, leaf, beacon, parse_game(bytes(row.definition)))
+    return PoolEvaluator(commit, leaf, beacon, parse_game(bytes(row.definition), files))
 
 
 def _opened(group: StoredGroup) -> Iterator[tuple[BoundRecord, bytes]]:

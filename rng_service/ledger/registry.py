@@ -6,8 +6,10 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection, insert, select
 
+from anchor.errors import AnchorError
 from rng_service.errors import InvalidArgument
-from rng_service.games import GameDefinition, GameError, parse_game
+from rng_service.games import GameDefinition, parse_game
+from rng_service.games.files import GameFiles
 from rng_service.ledger.documents import add_documents
 from rng_service.ledger.models import GameRow, StreamRow
 from rng_service.ledger.sequencing import append_entry, log_time_us
@@ -45,6 +47,7 @@ def register_game(
     lanes: int = 1,
     pool_size: int,
     par: ParSheet | None = None,
+    files: GameFiles | None = None,
 ) -> Registration:
     """Register the game definition ``data`` and its streams; durable with the caller's transaction.
 
@@ -55,8 +58,8 @@ def register_game(
     """
     _check(lanes, pool_size)
     try:
-        definition = parse_game(data)
-    except GameError as error:
+        definition = parse_game(data, files)
+    except AnchorError as error:
         raise InvalidArgument(("definition", str(error))) from None
     known = connection.execute(
         select(GameRow.digest).where(GameRow.name == definition.game, GameRow.version == definition.version)

@@ -12,6 +12,7 @@ from anchor.note import VerifierKey
 from rng_service.beacon import ChainInfo
 from rng_service.config import Config
 from rng_service.errors import LedgerError
+from rng_service.game_file_store import GameFileStore
 from rng_service.ledger.engine import reading, writing
 from rng_service.ledger.leases import Lease, hold_lease
 from rng_service.ledger.models import MetaRow, PoolRow, StreamRow
@@ -49,6 +50,11 @@ class Context:
     # The receipt key that groups made here name; `keys.refresh_keys` keeps it.
     receipt_key_id: str
     warnings: list[str] = field(default_factory=list)
+    # The files that game definitions name.
+    store: GameFileStore = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.store = GameFileStore(self.config.game_files_dir)
 
     @property
     def origin(self) -> str:

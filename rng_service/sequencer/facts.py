@@ -7,6 +7,7 @@ from sqlalchemy import Connection, select
 
 from anchor.merkle import leaf_hash
 from rng_service.games import GameDefinition, parse_game
+from rng_service.games.files import GameFiles
 from rng_service.ledger.models import GameRow, PoolRow, StreamRow
 from rng_service.log_entries import PoolActivate, PoolCommit, parse_entry
 from rng_service.names import Stream, parse_pool_id
@@ -37,7 +38,9 @@ class PoolFacts:
 class PoolFactsCache:
     """Reads the facts of a pool once; they never change after its activation."""
 
-    def __init__(self) -> None:
+    def __init__(self, files: GameFiles | None = None) -> None:
+        """Read definitions whose files are ``files``."""
+        self._files = files
         self._facts: OrderedDict[int, PoolFacts] = OrderedDict()
         self._games: dict[bytes, GameDefinition] = {}
         self._prices: dict[tuple[bytes, str], PriceBook] = {}
@@ -64,7 +67,7 @@ class PoolFactsCache:
             raise TypeError(f"{row.pool_id}: its entries are {commit.TYPE} and {activation.TYPE}")
         game = self._games.get(commit.game_digest)
         if game is None:
-            game = self._games[commit.game_digest] = parse_game(bytes(row.definition))
+            game = self._games[commit.game_digest] = parse_game(bytes(row.definition), self._files)
         evaluator = PoolEvaluator(commit, leaf_hash(commit_entry), activation.beacon_value or b"", game)
         program = commit.game_digest, commit.program
         prices = self._prices.get(program)

@@ -97,6 +97,10 @@ def _write_named_files(context: Context, entries: list[SequencedEntry]) -> None:
         parsed = parse_entry(entry.data)
         with context.reading() as connection:
             files = _named_files(connection, parsed)
+        if isinstance(parsed, GameRegistration):
+            # What a definition names is there before the definition itself.
+            for definition in files.values():
+                context.store.publish(definition, context.config.public_dir)
         for path, content in files.items():
             write_immutable(context.config.public_dir / path, content)
 

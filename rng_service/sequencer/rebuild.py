@@ -48,6 +48,7 @@ def _files(context: Context, connection: Connection, size: int, root: bytes) -> 
     # Tiles first: they show whether the ledger is this log's at all.
     yield from _tiles(connection, size, root)
     for digest, definition in connection.execute(select(GameRow.digest, GameRow.definition)):
+        context.store.publish(bytes(definition), context.config.public_dir)
         yield _checked(game_path(bytes(digest)), bytes(definition), sha256(bytes(definition)).digest() == digest)
     for pool in connection.execute(select(PoolRow.__table__).order_by(PoolRow.id)).all():
         leaves = _leaves(context, connection, pool.id, pool.pool_id, State(pool.state), pool.size)

@@ -29,6 +29,7 @@ from rng_service.sequencer.context import Context
 from rng_service.sequencer.digests import DigestMaker
 from rng_service.sequencer.disposal import dispose
 from rng_service.sequencer.expiry import expire_tickets
+from rng_service.sequencer.facts import PoolFactsCache
 from rng_service.sequencer.faults import OnStep, no_step
 from rng_service.sequencer.folding import fold_rollups
 from rng_service.sequencer.genesis import begin_log
@@ -135,7 +136,7 @@ class Sequencer:
         )
         self._rounds = rounds
         self._writer = LogWriter(config.public_dir, VaultSigner(vault), on_step=_writer_steps(on_step))
-        self._digests = DigestMaker()
+        self._digests = DigestMaker(PoolFactsCache(self._context.store.files))
         self._keys_at_us: int | None = None
         self._renewed_us: int | None = None
         self._folded_us: int | None = None

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from rng_service.outcome import Reels, Sample, Shuffle, Step, Uniform, Weighted
+from rng_service.outcome import Lookup, LookupTable, Reels, Sample, Shuffle, Step, Uniform, Weighted
 
 _MOST_CLASSES = 64
 _LEAST_EXPECTED = 5
@@ -65,10 +65,20 @@ def _first_value(step: Step) -> tuple[int, list[int]]:
             for value, weight in enumerate(weights):
                 sums[value * classes // len(weights)] += weight
             return len(weights), sums
+        case Lookup(table):
+            return table.rows, _lookup(table)
         case Reels(strips):
             return _even(len(strips[0]))
         case Uniform(n) | Sample(n) | Shuffle(n):
             return _even(n)
+
+
+def _lookup(table: LookupTable) -> list[int]:
+    classes = min(table.rows, _MOST_CLASSES)
+    # Row r is in class r * classes // rows, so each class ends before the first row of the next.
+    ends = [-(-number * table.rows // classes) for number in range(1, classes + 1)]
+    upto = [0, *(table.cumulative[end - 1] for end in ends)]
+    return [after - before for before, after in pairwise(upto)]
 
 
 def _even(values: int) -> tuple[int, list[int]]:

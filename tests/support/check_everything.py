@@ -37,6 +37,7 @@ from rng_service.client.receipt import read_receipt
 from rng_service.front import receipts
 from rng_service.front.catalog import Catalog
 from rng_service.front.opening import OpenedRecord, stored_records
+from rng_service.game_file_store import GameFileStore
 from rng_service.ledger.engine import open_engine, reading
 from rng_service.ledger.exporting import digest_range, export_digests
 from rng_service.ledger.models import GroupRow, LogEntryRow, PoolRow, RecordRow
@@ -336,7 +337,9 @@ def _check_conservation(engine: Engine, evidence: Evidence, report: LogReport) -
     with tempfile.TemporaryDirectory() as directory:
         path = Path(directory) / "everything.jsonl"
         with path.open("xb") as stream:
-            export_digests(engine, stream, origin=report.origin, first=first, last=last)
+            export_digests(
+                engine, stream, origin=report.origin, first=first, last=last, files=_store(evidence).files
+            )
         # Recomputes every outcome, and every totals entry from them.
         exported = verify_export(path, DirectorySource(evidence.public_dir), evidence.vkey)
     _demand(exported.complete, "5: the export of everything is not complete")
@@ -352,12 +355,17 @@ def _check_answers(engine: Engine, evidence: Evidence) -> None:
     for request_id, responses in by_id.items():
         _demand(len(responses) == 1, f"2: request {request_id} was answered with {len(responses)} different receipts")
     environment = VerifierKey.parse(evidence.vkey).name.rpartition("/")[2]
-    catalog = Catalog(engine, evidence.public_dir, environment)
+    catalog = Catalog(engine, evidence.public_dir, environment, _store(evidence))
     catalog.refresh()
     for request_id, (response,) in by_id.items():
         again = _recomputed(engine, catalog, request_id, method_of[request_id])
         _demand(again == response, f"2: request {request_id} was answered otherwise than the ledger says")
     _check_receipts(evidence, [(request_id, method_of[request_id], *found) for request_id, found in by_id.items()])
+
+
+def _store(evidence: Evidence) -> GameFileStore:
+    """Return the operator's game files, which lie beside the public directory."""
+    return GameFileStore(evidence.public_dir.parent / "game-files")
 
 
 def _recomputed(engine: Engine, catalog: Catalog, request_id: str, method: str) -> bytes:

@@ -64,7 +64,7 @@ def served(world, *, credentials=None, max_in_flight=100, reflect=False, fast=Tr
     keys = KeysOfVault(world.core)
     config = replace(Config(), service=ServiceConfig(origin=ORIGIN, data_dir=world.public.parent))
     audits = AuditService(world.ledger, world.public, VerifierKey.parse(world.vkey), gate.stopping)
-    operators = OperatorService(world.ledger, world.catalog, keys, config, gate.stopping.is_set)
+    operators = OperatorService(world.ledger, world.catalog, keys, config, world.store, gate.stopping.is_set)
     callers = Callers(world.ledger, insecure=credentials is None)
     slow = ThreadPoolExecutor(4)
     server = FrontServer(

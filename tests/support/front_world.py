@@ -17,6 +17,7 @@ from rng_service.front.catalog import Catalog
 from rng_service.front.draw_service import DrawService
 from rng_service.front.engine import DrawEngine
 from rng_service.front.opening import open_records
+from rng_service.game_file_store import GameFileStore
 from rng_service.games import parse_game
 from rng_service.ledger.engine import open_engine, reading, sqlite_url, writing
 from rng_service.ledger.models import Base, GameRow, GroupRow, LogEntryRow, PoolRow, StreamRow
@@ -66,6 +67,7 @@ class FrontWorld:
 
     def __init__(self, directory: Path, *, url: str = "", game: str = "european-roulette", lanes: int = 1) -> None:
         self.public = directory / "public"
+        self.store = GameFileStore(directory / "game-files")
         self.vkey = initialise_vault(directory / "vault", ORIGIN, clock_us=system_clock_us)
         self.core = Vault(directory / "vault", ORIGIN, clock_us=system_clock_us)
         self.vault = LocalVault(self.core)
@@ -92,7 +94,7 @@ class FrontWorld:
                 .returning(StreamRow.id),
             ).scalar_one()
         self._numbers: dict[int, int] = {}
-        self.catalog = Catalog(self.ledger, self.public, "test")
+        self.catalog = Catalog(self.ledger, self.public, "test", self.store)
         self.catalogs = [self.catalog]
         self.engines: list[DrawEngine] = []
 
@@ -220,7 +222,7 @@ class FrontWorld:
 
     def another_front(self, *, window_back_us: int = HOUR_US, ticket_lifetime_us: int = HOUR_US) -> DrawService:
         """A front with a catalog of its own, as a second process has one: it learns of pools by reading the ledger."""
-        catalog = Catalog(self.ledger, self.public, "test")
+        catalog = Catalog(self.ledger, self.public, "test", self.store)
         catalog.refresh()
         self.catalogs.append(catalog)
         return self.front(catalog, window_back_us=window_back_us, ticket_lifetime_us=ticket_lifetime_us)
