@@ -118,9 +118,7 @@ class ReachModel:
     def listed_bets(self) -> Sequence[tuple[str, Priced]]:
         """List some usual multipliers and the highest; the return of any other is one call of `bet_rtp`."""
         listed = sorted({self.reach.highest, *(some for some in _LISTED if some < self.reach.highest)})
-        return [
-            (f"{self.name}:{hundredths_text(some)}", ReachBet(self.name, self.key, some, self.reach)) for some in listed
-        ]
+        return [(hundredths_text(some), ReachBet(self.name, self.key, some, self.reach)) for some in listed]
 
 
 def read_reach(settlement: Node, steps_node: Node, steps: Sequence[Step]) -> Reach:

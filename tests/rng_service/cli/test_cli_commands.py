@@ -162,6 +162,17 @@ def test_game_check_shows_every_bet_in_columns_that_fit(name, capsys):
     assert max(map(len, lines)) <= 110
 
 
+@pytest.mark.parametrize("path", sorted(GAMES.glob("*.json")), ids=lambda path: path.stem)
+def test_game_check_shows_every_shipped_game_in_lines_that_fit(path, capsys):
+    assert call("game", "check", str(path)) == (0, "")
+    assert max(map(len, capsys.readouterr().out.splitlines())) <= 110
+
+
+def test_game_check_says_that_a_program_takes_no_bets(capsys):
+    assert call("game", "check", str(GAMES / "integers.json")) == (0, "")
+    assert "program raffle: no bets: outcomes only" in capsys.readouterr().out.splitlines()
+
+
 def test_a_game_that_does_not_hold_is_named_with_file_and_field(tmp_path):
     game = json.loads((GAMES / "dice-99.json").read_text())
     game["programs"]["base"]["steps"][0]["n"] = 0
