@@ -21,6 +21,12 @@ def voids_path(pool: str) -> str:
     return f"voids/{pool}.bin"
 
 
+def rtp_table_paths(seq: int) -> tuple[str, str, str]:
+    """Return where table ``seq`` of returns is: its document, its CSV and its page."""
+    stem = f"rtp/{number_path(seq)}"
+    return f"{stem}.json", f"{stem}.csv", f"{stem}.html"
+
+
 def par_paths(digest: bytes) -> tuple[str, str]:
     """Return where the PAR sheet of the definition with this SHA-256 is: its JSON and its page."""
     return f"games/{digest.hex()}.par.json", f"games/{digest.hex()}.par.html"

@@ -271,6 +271,8 @@ class TotalsRow(Base):
     from_digest: Mapped[int] = mapped_column(BigInteger)
     to_digest: Mapped[int] = mapped_column(BigInteger)
     created_us: Mapped[int] = mapped_column(BigInteger)
+    # Its entry; absent for totals that are older than this column.
+    log_entry_id: Mapped[int | None] = mapped_column(Key)
 
 
 class RtpDeltaRow(Base):
@@ -395,8 +397,49 @@ class BeaconRoundRow(Base):
     signature: Mapped[bytes] = mapped_column(LargeBinary)
 
 
+class RtpTableRow(Base):
+    """One published table of returns; its files are among the documents."""
+
+    __tablename__ = "rtp_tables"
+    seq: Mapped[int] = mapped_column(Key, primary_key=True)
+    from_totals: Mapped[int] = mapped_column(BigInteger)
+    to_totals: Mapped[int] = mapped_column(BigInteger)
+    from_digest: Mapped[int] = mapped_column(BigInteger)
+    to_digest: Mapped[int] = mapped_column(BigInteger)
+    created_us: Mapped[int] = mapped_column(BigInteger)
+
+
+class RtpTableRequestRow(Base):
+    """An operator's wish for a table, and what became of it."""
+
+    __tablename__ = "rtp_table_requests"
+    request_id: Mapped[bytes] = mapped_column(LargeBinary(16), primary_key=True)
+    # Days since 1970; the end is the day after the last. Absent: from the first day, up to the newest digest.
+    from_day: Mapped[int | None] = mapped_column(Integer)
+    end_day: Mapped[int | None] = mapped_column(Integer)
+    # The document that the operator expects, where it brought one: anything else is refused.
+    expected: Mapped[bytes | None] = mapped_column(LargeBinary)
+    created_us: Mapped[int] = mapped_column(BigInteger)
+    # Filled in when it is done: the table, or why there is none.
+    table_seq: Mapped[int | None] = mapped_column(BigInteger)
+    refused: Mapped[str | None] = mapped_column(String(400))
+
+
+class PoolReturnRow(Base):
+    """What the reference bet would have returned on the outcomes drawn from a pool so far."""
+
+    __tablename__ = "pool_returns"
+    pool_id: Mapped[int] = mapped_column(Key, primary_key=True)
+    outcomes: Mapped[int] = mapped_column(BigInteger)
+    # A fraction.
+    returned: Mapped[str] = mapped_column(String)
+    # The row of its pool.close in `log_entries`, once it is closed.
+    close_entry_id: Mapped[int | None] = mapped_column(Key)
+    __table_args__ = (Index("ix_pool_returns_close", "close_entry_id"),)
+
+
 class DocumentRow(Base):
-    """A document that a queued log entry names by its hash: written to its public path before the entry is published."""
+    """A document that a log entry names by its hash; written to its public path before the entry is published."""
 
     __tablename__ = "documents"
     path: Mapped[str] = mapped_column(String(160), primary_key=True)

@@ -39,6 +39,8 @@ from rng_service.log_entries.pools import (
     PoolTest,
     PoolVoid,
 )
+from rng_service.log_entries.rtp import RtpAlarm
+from rng_service.log_entries.tables import RtpTable
 from rng_service.log_entries.totals import Totals, TotalsRow
 
 __all__ = [
@@ -71,6 +73,8 @@ __all__ = [
     "ReceiptKey",
     "RecordCounts",
     "RecordRange",
+    "RtpAlarm",
+    "RtpTable",
     "StreamLanes",
     "Totals",
     "TotalsRow",
@@ -96,6 +100,8 @@ ENTRY_TYPES: dict[str, type[Entry]] = {
         PoolErase,
         Digest,
         Totals,
+        RtpTable,
+        RtpAlarm,
         Incident,
     )
 }

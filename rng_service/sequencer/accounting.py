@@ -13,7 +13,7 @@ from rng_service.sequencer.facts import PoolFacts
 from rng_service.sequencer.groups import RECORDS_IN_GROUP, StoredRecord
 from rng_service.sequencer.opening import OpenedRecord
 
-__all__ = ["Drawn", "add_record", "drawn", "first_settlements"]
+__all__ = ["Drawn", "add_record", "drawn", "first_settlements", "reference_return"]
 
 _PAIRS_AT_ONCE = 400
 
@@ -22,6 +22,7 @@ class Drawn(NamedTuple):
     """What the slots of a draw with a bet of its own came to, each its exact multiplier and its payout."""
 
     bet: Bet
+    outcomes: list[tuple[int, ...]]
     multipliers: list[Fraction]
     payouts: list[int]
 
@@ -34,8 +35,27 @@ def drawn(record: OpenedRecord, facts: PoolFacts) -> Drawn | None:
     stake = fields["stake_minor"]
     seed = bytes.fromhex(fields.get("client_seed", ""))
     bet = facts.evaluator.resolve(fields["bet"])
-    multipliers = [bet.multiplier(item) for item in facts.evaluator.outcomes(stored.slot, record.secrets, seed)]
-    return Drawn(bet, multipliers, [stake * item.numerator // item.denominator for item in multipliers])
+    outcomes = facts.evaluator.outcomes(stored.slot, record.secrets, seed)
+    multipliers = [bet.multiplier(item) for item in outcomes]
+    return Drawn(bet, outcomes, multipliers, [stake * item.numerator // item.denominator for item in multipliers])
+
+
+def reference_return(record: OpenedRecord, facts: PoolFacts, own: Drawn | None) -> Fraction | None:
+    """Return what one unit of the program's reference bet on each slot of a draw comes to.
+
+    None for anything but a draw, and where the program has no such bet. ``own`` is what `drawn` gave.
+    """
+    reference = facts.reference
+    if record.stored.kind != "draw" or reference is None:
+        return None
+    if own is not None and own.bet.canonical == reference.canonical:
+        return sum(own.multipliers, Fraction(0))
+    if own is not None:
+        outcomes = own.outcomes
+    else:
+        seed = bytes.fromhex(record.stored.fields.get("client_seed", ""))
+        outcomes = facts.evaluator.outcomes(record.stored.slot, record.secrets, seed)
+    return sum(map(reference.multiplier, outcomes), Fraction(0))
 
 
 def add_record(

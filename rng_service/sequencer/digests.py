@@ -22,6 +22,7 @@ from rng_service.ledger.models import (
     PoolRow,
     RecordRow,
 )
+from rng_service.ledger.pool_returns import ReturnSum, add_returns
 from rng_service.ledger.rollups import add_delta
 from rng_service.ledger.sequencing import append_entry
 from rng_service.ledger.statements import execute
@@ -31,7 +32,7 @@ from rng_service.records.digest import BuiltDigest, build_digests
 from rng_service.records.totals import TotalsFold
 from rng_service.rtp.delta import Delta
 from rng_service.rtp.stakes import parse_stake_bands
-from rng_service.sequencer.accounting import Drawn, add_record, drawn, first_settlements
+from rng_service.sequencer.accounting import Drawn, add_record, drawn, first_settlements, reference_return
 from rng_service.sequencer.context import Context
 from rng_service.sequencer.disposal import announced_from
 from rng_service.sequencer.facts import PoolFacts, PoolFactsCache
@@ -83,10 +84,14 @@ class _Part:
 
 @dataclass(frozen=True, slots=True)
 class _Sums:
-    """What the records of a pass add up to: totals by digest, and what goes to the rollups by the first of a part."""
+    """What the records of a pass add up to.
+
+    Totals by digest, what goes to the rollups by the first digest of a part, returns of the reference bet by pool.
+    """
 
     totals: dict[int, TotalsFold]
     deltas: dict[int, Delta]
+    returns: dict[int, ReturnSum]
 
 
 @dataclass(slots=True)
@@ -195,6 +200,7 @@ class DigestMaker:
                     add_delta(connection, first, sums.deltas[first])
                 for digest in part.digests:
                     _insert(connection, digest, now_us, journal, sums.totals.get(digest.entry.seq))
+            add_returns(connection, sums.returns)
         # A crash right here leaves entries that wait in the queue of the log, with their files.
         context.on_step("digest.recorded")
 
@@ -203,7 +209,7 @@ class DigestMaker:
             record.item.digest: record for part in parts for group in part.groups for record in group.records
         }
         if not records:
-            return _Sums({}, {})
+            return _Sums({}, {}, {})
         ordered = [
             (digest.entry.seq, records[item.digest])
             for part in parts
@@ -218,10 +224,15 @@ class DigestMaker:
             first = first_settlements(connection, settlements) if settlements else frozenset()
         folds: dict[int, TotalsFold] = {}
         plays: dict[int, Drawn | None] = {}
+        returns: dict[int, ReturnSum] = {}
         for seq, record in ordered:
-            own = plays[record.stored.id] = drawn(record, pools[record.stored.pool])
+            stored = record.stored
+            own = plays[stored.id] = drawn(record, pools[stored.pool])
             add_record(folds.setdefault(seq, TotalsFold()), record, pools, first, own)
-        return _Sums(folds, self._deltas(context, now_us, parts, pools, first, plays))
+            returned = reference_return(record, pools[stored.pool], own)
+            if returned is not None:
+                returns.setdefault(stored.pool, ReturnSum()).add(stored.slots, returned)
+        return _Sums(folds, self._deltas(context, now_us, parts, pools, first, plays), returns)
 
     def _deltas(
         self,

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, select
 
 from anchor.merkle import leaf_hash
-from rng_service.games import GameDefinition, parse_game
+from rng_service.games import Bet, GameDefinition, parse_game
 from rng_service.games.files import GameFiles
+from rng_service.games.reference import reference_of
 from rng_service.ledger.models import GameRow, PoolRow, StreamRow
 from rng_service.log_entries import PoolActivate, PoolCommit, parse_entry
 from rng_service.names import Stream, parse_pool_id
@@ -23,7 +24,7 @@ _MOST = 4_096
 class PoolFacts:
     """An activated pool. ``evaluator`` is the auditor's own, so that both compute the same.
 
-    ``prices`` are those of the pool's program, shared by all of its pools.
+    ``prices`` and ``reference``, its reference bet, are those of the pool's program, shared by all of its pools.
     """
 
     id: int
@@ -33,6 +34,7 @@ class PoolFacts:
     kind: str
     evaluator: PoolEvaluator
     prices: PriceBook
+    reference: Bet | None
 
 
 class PoolFactsCache:
@@ -44,6 +46,7 @@ class PoolFactsCache:
         self._facts: OrderedDict[int, PoolFacts] = OrderedDict()
         self._games: dict[bytes, GameDefinition] = {}
         self._prices: dict[tuple[bytes, str], PriceBook] = {}
+        self._references: dict[tuple[bytes, str], Bet | None] = {}
 
     def get(self, connection: Connection, pool: int) -> PoolFacts:
         """Return the facts of the pool of row ``pool``, which is activated."""
@@ -73,5 +76,6 @@ class PoolFactsCache:
         prices = self._prices.get(program)
         if prices is None:
             prices = self._prices[program] = PriceBook(game.program(commit.program))
+            self._references[program] = reference_of(game.program(commit.program))
         stream = parse_pool_id(row.pool_id).stream
-        return PoolFacts(pool, row.pool_id, stream, row.size, commit.kind, evaluator, prices)
+        return PoolFacts(pool, row.pool_id, stream, row.size, commit.kind, evaluator, prices, self._references[program])

@@ -7,9 +7,9 @@ from anchor.writer import LogWriter
 from rng_service.ledger.documents import read_document
 from rng_service.ledger.models import GameRow, PoolRow
 from rng_service.ledger.sequencing import SequencedEntry, assign_indices, has_queued, indexed_entries
-from rng_service.log_entries import Entry, GamePar, GameRegistration, PoolActivate, PoolCommit, parse_entry
+from rng_service.log_entries import Entry, GamePar, GameRegistration, PoolActivate, PoolCommit, RtpTable, parse_entry
 from rng_service.pools.lifecycle import Event
-from rng_service.public_files import game_path, par_paths
+from rng_service.public_files import game_path, par_paths, rtp_table_paths
 from rng_service.sequencer.context import Context, get_meta, move_pool, set_meta
 from rng_service.sequencer.site import write_index_page
 
@@ -17,7 +17,7 @@ __all__ = ["cover_key", "publish", "settle_published"]
 
 BATCH = 512
 _SETTLED = "settled-size"
-_NAMING_FILES = (GameRegistration.TYPE, GamePar.TYPE)
+_NAMING_FILES = (GameRegistration.TYPE, GamePar.TYPE, RtpTable.TYPE)
 
 
 def publish(context: Context, writer: LogWriter) -> int:
@@ -111,4 +111,6 @@ def _named_files(connection: Connection, entry: Entry) -> dict[str, bytes]:
         return {} if definition is None else {game_path(entry.digest): bytes(definition)}
     if isinstance(entry, GamePar):
         return {path: read_document(connection, path) for path in par_paths(entry.digest)}
+    if isinstance(entry, RtpTable):
+        return {path: read_document(connection, path) for path in rtp_table_paths(entry.seq)}
     return {}

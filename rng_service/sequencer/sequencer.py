@@ -35,9 +35,11 @@ from rng_service.sequencer.folding import fold_rollups
 from rng_service.sequencer.genesis import begin_log
 from rng_service.sequencer.inspection import inspect, refusal
 from rng_service.sequencer.keys import refresh_keys
+from rng_service.sequencer.monitoring import Watch
 from rng_service.sequencer.publication import publish, settle_published
 from rng_service.sequencer.refill import refill
 from rng_service.sequencer.rounds import NoRounds, RelayRounds, RoundSource
+from rng_service.sequencer.rtp_tables import publish_tables
 from rng_service.sequencer.signer import VaultSigner
 from rng_service.sequencer.site import write_index_page
 from rng_service.sequencer.totals import write_totals
@@ -140,6 +142,7 @@ class Sequencer:
         self._keys_at_us: int | None = None
         self._renewed_us: int | None = None
         self._folded_us: int | None = None
+        self._watch = Watch()
 
     def open(self) -> None:
         """Check that ledger, vault and public directory belong together, and finish what a crash interrupted."""
@@ -174,6 +177,8 @@ class Sequencer:
         done += close_pools(context)
         done += write_totals(context)
         self._folded_us = fold_rollups(context, self._folded_us)
+        done += publish_tables(context)
+        done += self._watch.look(context)
         done += publish(context, self._writer)
         done += write_activations(context, self._rounds or NoRounds())
         done += publish(context, self._writer)

@@ -11,6 +11,7 @@ from rng_service.ledger.models import DigestRow, DigestTotalRow, TotalsRow
 from rng_service.ledger.sequencing import append_entry
 from rng_service.log_entries import Totals
 from rng_service.log_entries import TotalsRow as Row
+from rng_service.rtp.periods import Grain, hour_of, period_of
 from rng_service.sequencer.context import Context
 
 __all__ = ["add_up", "write_totals"]
@@ -31,18 +32,25 @@ def write_totals(context: Context, *, force: bool = False) -> bool:
         # A clock that was set back does not hold totals up until it has caught up with the last ones.
         if not force and 0 <= now_us - since_us < context.config.log.totals_interval_s * _MICROSECONDS:
             return False
-        entries = _entries(connection, context.origin, now_us, 0 if last is None else last.seq + 1, start, int(newest))
+        entries: list[Totals] = []
+        seq = 0 if last is None else last.seq + 1
+        for first, end in _days(connection, start, int(newest)):
+            entries += _entries(connection, context.origin, now_us, seq + len(entries), first, end)
     with context.writing() as connection:
         known = connection.execute(select(func.max(TotalsRow.seq))).scalar()
         if known is not None and known >= entries[0].seq:
             raise LedgerError(f"totals {entries[0].seq} exist already")
         for entry in entries:
+            row = append_entry(connection, entry)
             connection.execute(
                 insert(TotalsRow).values(
-                    seq=entry.seq, from_digest=entry.from_digest, to_digest=entry.to_digest, created_us=now_us
+                    seq=entry.seq,
+                    from_digest=entry.from_digest,
+                    to_digest=entry.to_digest,
+                    created_us=now_us,
+                    log_entry_id=row,
                 )
             )
-            append_entry(connection, entry)
     # A crash before the commit leaves no totals; after it, entries that wait in the queue of the log.
     context.on_step("totals.recorded")
     return True
@@ -76,6 +84,24 @@ def add_up(rows: Sequence[DigestTotalRow]) -> tuple[Row, ...]:
 
 def _first_digest_us(connection: Connection) -> int:
     return int(connection.execute(select(DigestRow.created_us).where(DigestRow.seq == 0)).scalar_one())
+
+
+def _days(connection: Connection, start: int, end: int) -> list[tuple[int, int]]:
+    """Return the digests ``start`` … ``end`` as runs of one UTC day each.
+
+    Totals that end with the day are what lets a table of whole days be checked against them.
+    """
+    runs: list[tuple[int, int]] = []
+    day = None
+    digests = select(DigestRow.seq, DigestRow.created_us).where(DigestRow.seq >= start, DigestRow.seq <= end)
+    for seq, time_us in connection.execute(digests.order_by(DigestRow.seq)):
+        of_digest = period_of(Grain.DAY, hour_of(time_us))
+        if of_digest == day:
+            runs[-1] = runs[-1][0], seq
+        else:
+            runs.append((seq, seq))
+        day = of_digest
+    return runs
 
 
 def _entries(connection: Connection, origin: str, now_us: int, seq: int, start: int, end: int) -> list[Totals]:

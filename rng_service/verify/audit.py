@@ -25,16 +25,20 @@ from rng_service.log_entries import (
     PoolTest,
     PoolVoid,
     ReceiptKey,
+    RtpAlarm,
+    RtpTable,
     StreamLanes,
     Totals,
     parse_entry,
 )
+from rng_service.verify.alarms import alarm_text, check_alarm
 from rng_service.verify.digests import DigestChain
 from rng_service.verify.fault import located, require
 from rng_service.verify.outages import OUTAGE
 from rng_service.verify.par import check_par
 from rng_service.verify.pools import PoolBook, PoolState
 from rng_service.verify.registry import Registry
+from rng_service.verify.rtp_tables import CheckedTable, TableBook
 from rng_service.verify.totals import TotalsBook
 
 
@@ -49,6 +53,9 @@ class AuditObserver:
 
     def on_totals(self, entry: Totals) -> None:
         """See a totals entry that was checked."""
+
+    def on_table(self, table: CheckedTable) -> None:
+        """See a table of returns that agrees with the log's totals."""
 
     def on_pool_closed(self, state: PoolState, voids: list[tuple[int, bytes]]) -> None:
         """See a pool that was closed, with the (slot, secret) of each slot that was thrown away."""
@@ -77,6 +84,7 @@ class Audit:
         self.pools = PoolBook(self.registry, reader, source, vkey)
         self.digests = DigestChain(self.registry, source)
         self.totals = TotalsBook()
+        self.tables = TableBook(self.registry, reader, source)
         self.types: Counter[str] = Counter()
         self.incidents: Counter[str] = Counter()
         self._next_index = 0
@@ -88,7 +96,7 @@ class Audit:
     @property
     def skipped(self) -> list[str]:
         """What could not be checked, in sentences."""
-        return sorted(self.pools.skipped | self.totals.skipped)
+        return sorted(self.pools.skipped | self.totals.skipped | self.tables.skipped)
 
     def feed(self, data: bytes) -> None:
         """Check the next entry; raises Fault with its index."""
@@ -137,13 +145,19 @@ class Audit:
                 self._digest(data, entry)
             case Totals():
                 self.totals.take(entry, self.digests.next_seq)
+                self.tables.totals(index, entry)
                 self._observer.on_totals(entry)
             case PoolCommit():
                 chain = None if entry.beacon is None else entry.beacon.chain
                 self.pools.commit(index, leaf_hash(data), entry, self.digests.clock.at(chain))
             case PoolActivate():
                 self.pools.activate(index, entry)
+            case RtpTable():
+                table = self.tables.check(entry)
+                if table is not None:
+                    self._observer.on_table(table)
             case PoolClose():
+                self.tables.close(index, entry)
                 self._observer.on_pool_closed(*self.pools.close(entry))
             case PoolVoid():
                 self._observer.on_pool_voided(self.pools.void(entry))
@@ -167,6 +181,9 @@ class Audit:
                 check_par(self._source, self.registry, entry)
             case StreamLanes():
                 self.registry.set_lanes(entry)
+            case RtpAlarm():
+                check_alarm(entry, self.registry, self.digests.next_seq)
+                self.incidents[alarm_text(entry)] += 1
             case Incident():
                 self.incidents[f"{entry.kind}: {entry.reason}"] += 1
                 self._admitted = self._admitted or entry.kind == OUTAGE
@@ -187,5 +204,6 @@ class Audit:
             self.pools.excuse(self.digests.outages[-1:])
         self.pools.check_deadlines(entry.time_us)
         self.totals.digest(entry)
+        self.tables.digest(entry.seq, entry.time_us)
         self._observer.on_digest(entry, file)
         self._admitted = False

@@ -52,6 +52,7 @@ def verify_export(
         rounds=len(records.rounds),
         open_rounds=records.rounds.open,
         totals=records.totals_checked,
+        tables=records.tables_checked,
         bindings=records.bindings_checked,
         notes=tuple(notes),
         skipped=report.skipped,

@@ -19,6 +19,7 @@ from rng_service.verify.bindings import BindingsDigest
 from rng_service.verify.clock import CLOCK_TOLERANCE_US
 from rng_service.verify.coverage import Coverage
 from rng_service.verify.evaluation import PoolEvaluator
+from rng_service.verify.export_tables import ExportTables
 from rng_service.verify.export_totals import ExportTotals
 from rng_service.verify.fault import Fault, located, require
 from rng_service.verify.opened import OpenedRecord, read_record
@@ -27,6 +28,7 @@ from rng_service.verify.place import check_place
 from rng_service.verify.pools import PoolState
 from rng_service.verify.receipt_digest import check_bind_time
 from rng_service.verify.rounds import Rounds, SeenStep, require_alone, step_of
+from rng_service.verify.rtp_tables import CheckedTable
 from rng_service.verify.seeds import Seeds
 from rng_service.verify.sessions import SessionKey, SessionNumbers
 from rng_service.verify.settlements import Settlements
@@ -70,6 +72,7 @@ class ExportRecords(AuditObserver):
         self._tickets = OpenTickets()
         self._settlements = Settlements(named, self._complete_from_start)
         self._totals = ExportTotals(header)
+        self._tables = ExportTables(header)
         self._newest_us = 0
         self._seen_to = -1
         self._seeds = Seeds()
@@ -88,6 +91,11 @@ class ExportRecords(AuditObserver):
         self.outcomes = 0
 
     @property
+    def tables_checked(self) -> int:
+        """How many tables of returns are what the records give."""
+        return self._tables.checked
+
+    @property
     def totals_checked(self) -> int:
         """How many totals entries came out the same."""
         return self._totals.checked
@@ -97,6 +105,7 @@ class ExportRecords(AuditObserver):
     def begin(self, audit: Audit) -> None:
         """Keep the audit, whose state says what a record's pool is."""
         self._audit = audit
+        self._tables.begin(audit.tables.definition)
 
     def on_digest(self, entry: Digest, file: bytes) -> None:
         """Take the records of one digest from the export."""
@@ -114,12 +123,18 @@ class ExportRecords(AuditObserver):
     def on_totals(self, entry: Totals) -> None:
         """Compare totals with what the records add up to."""
         self._totals.compare(entry, known_settlements=not self._settlements.unknown)
+        self._tables.totals(entry)
+
+    def on_table(self, table: CheckedTable) -> None:
+        """Compare a table of returns with what the records add up to."""
+        self._tables.compare(table)
 
     def on_pool_closed(self, state: PoolState, voids: list[tuple[int, bytes]]) -> None:
         """Compare what void records said with what the close opened."""
         pool = self._pools.pop(state.commit.pool, None)
         if pool is None:
             return
+        self._tables.close(state.commit.pool, whole=pool.bindings is not None)
         if pool.bindings is not None and state.commit.size == pool.bindings.known:
             self._closed[state.commit.pool] = pool.bindings
         if not pool.voids:
@@ -170,6 +185,7 @@ class ExportRecords(AuditObserver):
             "rounds whose beginning is not in the export": self.rounds.unseen,
             "draws and voids of tickets that are not in the export": self._tickets.unseen,
             "settlements of draws that are not in the export": self._settlements.unknown,
+            "tables of returns of which the export has only a part": self._tables.partial,
             "records late by an outage that the operator admitted": self._late,
         }
         counted = [f"{text}: {number}" for text, number in notes.items() if number]
@@ -251,6 +267,7 @@ class ExportRecords(AuditObserver):
         self.sessions.take(seen)
         self.rounds.take(steps)
         self._totals.digest(entry.seq, fold)
+        self._tables.digest(entry)
 
     def _check_excused(self, entry: Digest, record: OpenedRecord, delay_us: int) -> None:
         """Check that a record which comes late was due in an outage that the operator admitted."""
@@ -295,6 +312,7 @@ class ExportRecords(AuditObserver):
         if seed and "ticket" not in binding:
             self._seeds.seed(binding["caller"], seed)
         self._settlements.drawn(record, outcomes, payouts, pool.evaluator)
+        self._tables.draw(record.pool, pool.stream, pool.evaluator, binding, outcomes, payouts)
         if "round" not in binding:
             self._check_alone(pool, record, staked=payouts is not None)
         currency = binding.get("currency", "")
@@ -339,8 +357,10 @@ class ExportRecords(AuditObserver):
     def _settle(self, record: OpenedRecord, fold: TotalsFold) -> None:
         binding = record.binding
         first = self._settlements.take(record)
+        stream = parse_pool_id(record.pool).stream
+        self._tables.settle(stream, binding)
         fold.settlement(
-            parse_pool_id(record.pool).stream,
+            stream,
             binding["currency"],
             status=binding["status"],
             stake_minor=binding["stake_minor"],

@@ -194,7 +194,7 @@ class ProofReport:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExportReport:
-    """An export whose records were recomputed; ``totals`` counts the totals entries that came out the same."""
+    """An export whose records were recomputed; ``totals`` and ``tables`` count those that came out the same."""
 
     origin: str
     complete: bool
@@ -206,6 +206,7 @@ class ExportReport:
     rounds: int
     open_rounds: int
     totals: int
+    tables: int
     bindings: int
     notes: tuple[str, ...]
     skipped: tuple[str, ...]
@@ -220,7 +221,7 @@ class ExportReport:
         lines = [
             f"{kind} export of {self.origin}, digests {self.from_digest} to {self.to_digest}: verified",
             f"records: {_counts(self.records)}; {self.outcomes} outcomes recomputed",
-            f"sessions without a gap: {self.sessions}; totals recomputed: {self.totals}",
+            f"sessions without a gap: {self.sessions}; totals recomputed: {self.totals}; tables: {self.tables}",
             f"rounds in order: {self.rounds}; with awarded draws not made yet: {self.open_rounds}",
             f"closed pools whose bindings are those of the vault's journal: {self.bindings}",
             *self.notes,

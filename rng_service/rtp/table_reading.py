@@ -1,0 +1,119 @@
+"""Reading a table of returns back into sums, strictly: whoever checks a table makes it again from these."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any, TypeVar
+
+from anchor.errors import MalformedError
+from rng_service.names import check_name
+from rng_service.rtp.periods import Grain, parse_time, period_of
+from rng_service.rtp.rollup import SeriesKey, Sums
+from rng_service.rtp.table import TABLE_FORMAT, PoolReturn, PoolsKey, TableRow
+
+__all__ = ["ReadTable", "read_table"]
+
+_Number = TypeVar("_Number", int, Fraction)
+_MOST_DIGITS = 400
+_COUNTS = ("outcomes", "plays", "hits", "unsettled", "unpriced", "by_strategy")
+_AMOUNTS = ("stake_minor", "payout_minor", "expected_variance")
+_FRACTIONS = ("expected_payout", "expected_hits")
+
+
+@dataclass(frozen=True, slots=True)
+class ReadTable:
+    """The sums that a table states."""
+
+    rows: Mapping[SeriesKey, TableRow]
+    pools: Mapping[PoolsKey, PoolReturn]
+
+
+def read_table(document: Mapping[str, Any]) -> ReadTable:
+    """Return the sums of a table; raises MalformedError naming the member that is not as it should be.
+
+    Nothing derived is looked at: `rtp_table` of these sums gives the whole document, and must give this one.
+    """
+    if document.get("format") != TABLE_FORMAT:
+        raise MalformedError(f"$.format: expected {TABLE_FORMAT}")
+    rows: dict[SeriesKey, TableRow] = {}
+    for place, row in enumerate(_list(document, "rows", "$")):
+        path = f"$.rows[{place}]"
+        key = SeriesKey(*_stream(row, path), _text(row, "currency", path))
+        if key in rows:
+            raise MalformedError(f"{path}: the row stands there twice")
+        days = TableRow()
+        for number, day in enumerate(_list(row, "days", path)):
+            where = f"{path}.days[{number}]"
+            text = _text(day, "day", where)
+            at = period_of(Grain.DAY, parse_time(text, end=False))
+            if at in days.days:
+                raise MalformedError(f"{where}: the day stands there twice")
+            days.add(at, _sums(day, where))
+        rows[key] = days
+    pools: dict[PoolsKey, PoolReturn] = {}
+    for place, row in enumerate(_list(document, "pools", "$")):
+        path = f"$.pools[{place}]"
+        pools_key = PoolsKey(*_stream(row, path))
+        if pools_key in pools:
+            raise MalformedError(f"{path}: the row stands there twice")
+        returned = _fraction(_text(row, "returned", path), path)
+        pools[pools_key] = PoolReturn(_count(row, "pools", path), _count(row, "outcomes", path), returned)
+    return ReadTable(rows, pools)
+
+
+def _sums(row: Mapping[str, Any], path: str) -> Sums:
+    sums = Sums()
+    for name in _COUNTS:
+        optional = name in {"unpriced", "by_strategy"}
+        # Outcomes of an earlier day may be settled today: only that count can fall below zero.
+        low = -(2**53) if name == "unsettled" else 0
+        setattr(sums, name, 0 if optional and name not in row else _count(row, name, path, low=low))
+    for name in _AMOUNTS:
+        setattr(sums, name, _number(_text(row, name, path), f"{path}.{name}", int))
+    for name in _FRACTIONS:
+        setattr(sums, name, _fraction(_text(row, name, path), f"{path}.{name}"))
+    return sums
+
+
+def _stream(row: Mapping[str, Any], path: str) -> tuple[str, int, str, str]:
+    return (
+        check_name(_text(row, "game", path)),
+        _count(row, "version", path),
+        check_name(_text(row, "program", path)),
+        _text(row, "class", path),
+    )
+
+
+def _list(row: Mapping[str, Any], name: str, path: str) -> list[Any]:
+    found = row.get(name) if isinstance(row, dict) else None
+    if not isinstance(found, list):
+        raise MalformedError(f"{path}.{name}: expected an array")
+    return found
+
+
+def _text(row: Mapping[str, Any], name: str, path: str) -> str:
+    found = row.get(name) if isinstance(row, dict) else None
+    if not isinstance(found, str) or len(found) > _MOST_DIGITS * 2:
+        raise MalformedError(f"{path}.{name}: expected a string")
+    return found
+
+
+def _count(row: Mapping[str, Any], name: str, path: str, *, low: int = 0) -> int:
+    found = row.get(name)
+    if type(found) is not int or found < low:
+        raise MalformedError(f"{path}.{name}: expected an integer from {low} on")
+    return found
+
+
+def _fraction(text: str, path: str) -> Fraction:
+    return _number(text, path, Fraction)
+
+
+def _number(text: str, path: str, kind: Callable[[str], _Number]) -> _Number:
+    try:
+        found = kind(text)
+    except (ValueError, ZeroDivisionError):
+        raise MalformedError(f"{path}: {text[:40]!r} is no number") from None
+    if found < 0:
+        raise MalformedError(f"{path}: {text[:40]!r} is negative")
+    return found

@@ -1,0 +1,158 @@
+"""Tables of returns: what an operator asks for is made from the rollups, and an auditor makes the same one again."""
+
+import json
+
+from sqlalchemy import insert, select, update
+
+from anchor import canonical
+from anchor.source import DirectorySource
+from rng_service.ledger.engine import reading, writing
+from rng_service.ledger.exporting import digest_range, export_digests
+from rng_service.ledger.models import RtpRollupRow, RtpTableRequestRow
+from rng_service.rtp.periods import Grain, hour_of, period_of
+from rng_service.verify import verify_export
+
+DAY_S = 86_400
+
+
+def ask(world, number, **wish):
+    with writing(world.engine) as connection:
+        connection.execute(
+            insert(RtpTableRequestRow).values(request_id=bytes([number]) * 16, created_us=world.clock(), **wish)
+        )
+
+
+def answer(world, number):
+    with reading(world.engine) as connection:
+        return connection.execute(
+            select(RtpTableRequestRow.__table__).where(RtpTableRequestRow.request_id == bytes([number]) * 16)
+        ).one()
+
+
+def table(world, seq):
+    data = (world.config.public_dir / f"rtp/{seq:03}.json").read_bytes()
+    return canonical.decode_object(data, limit=10**7, what="table")
+
+
+def export(world, path):
+    first, last = digest_range(world.engine)
+    with path.open("wb") as stream:
+        export_digests(world.engine, stream, origin=world.config.service.origin, first=first, last=last)
+    return verify_export(path, DirectorySource(world.config.public_dir), world.vkey)
+
+
+def play(world, draws=6):
+    bet = {"bet": "under", "threshold": 50}
+    binder = world.binder()
+    binder.draws(draws, stake=100, bet=bet)
+    binder.draws(2, count=3, stake=7, bet=bet)
+    binder.draws(1)
+    world.steps()
+
+
+def test_a_table_is_what_the_records_give_and_both_audits_say_so(make_world, ledger_url, tmp_path):
+    world = make_world(ledger_url, size=8)
+    world.register()
+    world.start()
+    world.steps(2)
+    play(world)
+    ask(world, 1)
+    world.steps(3, seconds=10)
+    assert answer(world, 1).table_seq == 0
+    made = table(world, 0)
+    (row,) = [item for item in made["rows"] if item["plays"]]
+    # The first batch got what was left of its pool.
+    assert (row["plays"], row["stake_minor"]) == (11, str(6 * 100 + 5 * 7))
+    assert row["theoretical"]["lowest_percent"] == "99.0000"
+    assert row["expected_percent"] == "99.0000"
+    assert {item["level"] for item in row["bands"]} == {90, 95, 99}
+    (pools,) = made["pools"]
+    assert (pools["pools"], pools["outcomes"]) == (1, 8)
+    report = world.verify()
+    assert report.entries["rtp.table"] == 1
+    world.sequencer.finish()
+    assert export(world, tmp_path / "export.jsonl").tables == 1
+    csv = (world.config.public_dir / "rtp/000.csv").read_text().splitlines()
+    assert csv[0].startswith("kind,game,version")
+    assert len(csv) == 1 + len(made["rows"]) + 1
+
+
+def test_a_table_of_one_day_leaves_the_next_one_out(make_world, tmp_path):
+    world = make_world(size=64)
+    world.register()
+    world.start()
+    world.steps(2)
+    day = period_of(Grain.DAY, hour_of(world.clock()))
+    play(world)
+    world.steps(2)
+    world.steps(3, seconds=DAY_S // 2)
+    play(world)
+    world.steps()
+    ask(world, 1, from_day=day, end_day=day + 1)
+    ask(world, 2)
+    world.steps(3)
+    one, all_days = table(world, 0), table(world, 1)
+    assert [len(item["days"]) for item in one["rows"] if item["plays"]] == [1]
+    (row,) = [item for item in all_days["rows"] if item["plays"]]
+    assert [item["plays"] for item in row["days"]] == [12, 12]
+    world.sequencer.finish()
+    world.verify()
+    assert export(world, tmp_path / "export.jsonl").tables == 2
+
+
+def test_a_table_that_the_records_do_not_support_is_refused_and_says_where(make_world):
+    world = make_world(size=64)
+    world.register()
+    world.start()
+    world.steps(2)
+    play(world)
+    ask(world, 1)
+    world.steps(2)
+    wished = table(world, 0) | {"seq": 1}
+    wished["rows"] = json.loads(json.dumps(wished["rows"]).replace('"stake_minor": "642"', '"stake_minor": "640"'))
+    ask(world, 2, expected=canonical.encode(wished))
+    world.steps(2)
+    refused = answer(world, 2)
+    assert refused.table_seq is None
+    assert "do not support this table" in refused.refused
+    assert "stake_minor" in refused.refused
+    assert not (world.config.public_dir / "rtp/001.json").exists()
+
+
+def test_the_very_table_that_was_expected_is_published(make_world):
+    world = make_world(size=64)
+    world.register()
+    world.start()
+    world.steps(2)
+    play(world)
+    ask(world, 1)
+    world.steps(2)
+    wished = (world.config.public_dir / "rtp/000.json").read_bytes()
+    ask(world, 2, expected=wished)
+    world.steps(2)
+    assert "$.seq is 0, the records give 1" in answer(world, 2).refused
+
+
+def test_rollups_that_were_tampered_with_publish_nothing(make_world):
+    world = make_world(size=64)
+    world.register()
+    world.start()
+    world.steps(2)
+    play(world)
+    world.steps(12)
+    with writing(world.engine) as connection:
+        connection.execute(update(RtpRollupRow).values(payout_minor="1"))
+    ask(world, 1)
+    world.steps(2)
+    assert "not what the published totals add up to" in answer(world, 1).refused
+    assert "rtp.table" not in world.verify().entries
+
+
+def test_a_table_of_days_without_totals_is_refused(make_world):
+    world = make_world(size=64)
+    world.register()
+    world.start()
+    world.steps(2)
+    ask(world, 1, from_day=3, end_day=4)
+    world.steps()
+    assert "no totals lie in these days" in answer(world, 1).refused
