@@ -37,8 +37,8 @@ class CrapsBet:
 
     @property
     def highest(self) -> Fraction:
-        """The largest prize that can be won."""
-        return max(result.pays if isinstance(result, Race) else result for result in self.opening)
+        """The largest prize that can be won, or the stake itself where it can be given back."""
+        return max(max(result.pays, _PUSH) if isinstance(result, Race) else result for result in self.opening)
 
     def multiplier(self, outcome: Outcome) -> Fraction:
         """Return what the rolls pay, read until they decide the bet; 1 where they do not."""

@@ -1,7 +1,10 @@
 """Small games for tests: each returns a fresh definition as a JSON value that a test may bend."""
 
 import json
-from itertools import product
+import math
+from collections import Counter
+from fractions import Fraction
+from itertools import permutations, product
 from pathlib import Path
 
 from rng_service.games import parse_game
@@ -128,6 +131,35 @@ SAMPLES = {
     "sic-bo": sic_bo,
     "craps": craps,
 }
+
+
+def outcomes(program):
+    """Yield every outcome of the sample program with its weight."""
+    for parts in product(*(list(step_values(step)) for step in program["steps"])):
+        yield tuple(value for values, _ in parts for value in values), math.prod(weight for _, weight in parts)
+
+
+def step_values(step):
+    match step:
+        case {"step": "uniform", "n": n}:
+            yield from ((values, 1) for values in product(range(n), repeat=step.get("count", 1)))
+        case {"step": "weighted", "weights": weights}:
+            yield from (((value,), weight) for value, weight in enumerate(weights))
+        case {"step": "sample", "n": n, "m": m}:
+            yield from ((drawn, 1) for drawn in permutations(range(n), m))
+        case {"step": "shuffle", "n": n}:
+            yield from ((drawn, 1) for drawn in permutations(range(n)))
+        case {"step": "reels", "strips": strips}:
+            yield from ((stops, 1) for stops in product(*(range(len(strip)) for strip in strips)))
+
+
+def distribution(program, bet):
+    """Return multiplier → probability of a bet, from every outcome of the sample program."""
+    counted = Counter()
+    for outcome, weight in outcomes(program):
+        counted[bet.multiplier(outcome)] += weight
+    total = sum(counted.values())
+    return {pays: Fraction(weight, total) for pays, weight in counted.items()}
 
 
 def parsed(value):

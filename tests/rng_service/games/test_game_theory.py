@@ -4,10 +4,9 @@ import json
 import math
 from collections import Counter
 from fractions import Fraction
-from itertools import permutations, product
 
 import pytest
-from game_samples import ROOT, SAMPLES, SHIPPED, parsed, slot
+from game_samples import ROOT, SAMPLES, SHIPPED, distribution, outcomes, parsed, slot
 
 from rng_service.games import GameError, bet_rtp, load_game, parse_game, theory
 from rng_service.games.prizes import PrizeDistribution
@@ -15,39 +14,14 @@ from rng_service.games.reels import tickets
 from rng_service.games.theory import percent
 
 
-def outcomes(program):
-    """Yield every outcome of the sample program with its weight."""
-    for parts in product(*(list(step_values(step)) for step in program["steps"])):
-        yield tuple(value for values, _ in parts for value in values), math.prod(weight for _, weight in parts)
-
-
-def step_values(step):
-    match step:
-        case {"step": "uniform", "n": n}:
-            yield from ((values, 1) for values in product(range(n), repeat=step.get("count", 1)))
-        case {"step": "weighted", "weights": weights}:
-            yield from (((value,), weight) for value, weight in enumerate(weights))
-        case {"step": "sample", "n": n, "m": m}:
-            yield from ((drawn, 1) for drawn in permutations(range(n), m))
-        case {"step": "shuffle", "n": n}:
-            yield from ((drawn, 1) for drawn in permutations(range(n)))
-        case {"step": "reels", "strips": strips}:
-            yield from ((stops, 1) for stops in product(*(range(len(strip)) for strip in strips)))
-
-
 @pytest.mark.parametrize("make", SAMPLES.values(), ids=SAMPLES)
 def test_the_distribution_of_each_listed_bet_equals_enumeration(make):
     value = make()
     definition = parsed(value)
-    everything = list(outcomes(value["programs"]["base"]))
-    total = sum(weight for _, weight in everything)
     listed = definition.program("base").model.listed_bets()
     assert len({label for label, _ in listed}) == len(listed)
     for _, bet in listed:
-        counted = Counter()
-        for outcome, weight in everything:
-            counted[bet.multiplier(outcome)] += weight
-        expected = {prize: Fraction(weight, total) for prize, weight in counted.items()}
+        expected = distribution(value["programs"]["base"], bet)
         found = {prize: chance for prize, chance in bet.prizes().probabilities.items() if chance}
         assert found == expected
         assert bet.rtp() == sum(prize * chance for prize, chance in expected.items())
