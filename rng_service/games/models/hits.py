@@ -1,6 +1,6 @@
 """Settlement model "hits": keno. The player picks numbers; the prize depends on how many are drawn."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from math import comb
@@ -10,6 +10,7 @@ from rng_service.games.errors import BetError
 from rng_service.games.models.base import (
     Bet,
     BetFields,
+    Item,
     ModelKind,
     Priced,
     bet_name,
@@ -41,6 +42,11 @@ class HitsBet:
         return {"bet": "pick", "numbers": sorted(pick + self.first_number for pick in self.picks)}
 
     @property
+    def alike(self) -> Hashable:
+        """The number of picks: which they are changes nothing."""
+        return len(self.picks)
+
+    @property
     def highest(self) -> Fraction:
         """The largest prize that can be won."""
         return max(self.pays.values())
@@ -66,6 +72,11 @@ class HitsBet:
         for hits, pays in self.pays.items():
             found[pays] = found.get(pays, Fraction(0)) + self._chance(hits)
         return winning(found)
+
+    def breakdown(self) -> Sequence[Item]:
+        """Return the paid numbers of hits, ascending."""
+        chances = [(hits, pays, self._chance(hits)) for hits, pays in sorted(self.pays.items())]
+        return [Item(f"{hits} hits", pays, chance, pays * chance) for hits, pays, chance in chances]
 
 
 @dataclass(frozen=True, slots=True)

@@ -312,13 +312,24 @@ def test_both_ways_to_the_chances_of_a_lottery_agree(numbers, drawn, bonus, pick
     assert all(drums.chance(hits, more) == found.get((hits, more), 0) for hits in range(7) for more in range(7))
 
 
-@pytest.mark.parametrize(("name", "lines"), [("lotto-6-49", 9), ("lotto-5-69", 9), ("plinko-16", 17)])
-def test_the_lines_of_a_paytable_sum_to_the_return(name, lines):
+@pytest.mark.parametrize("name", ["lotto-6-49", "lotto-5-69", "plinko-16", "keno-80"])
+def test_the_lines_of_a_paytable_sum_to_the_return(name):
     for _, bet in shipped(name).program("base").model.listed_bets():
         items = bet.breakdown()
-        assert len({item.name for item in items}) == len(items) == lines
+        assert len({item.name for item in items}) == len(items) == sum(1 for pays in paid(bet.pays) if pays)
         assert sum(item.returned for item in items) == bet.rtp()
         assert all(item.returned == item.pays * item.chance for item in items)
+
+
+def paid(pays):
+    return pays.values() if isinstance(pays, dict) else pays
+
+
+def test_tickets_of_keno_with_as_many_picks_are_priced_alike():
+    definition = shipped("keno-80")
+    picks = [resolve_bet(definition, "base", {"bet": "pick", "numbers": numbers}) for numbers in ([1, 2], [7, 80], [3])]
+    assert picks[0].alike == picks[1].alike != picks[2].alike
+    assert picks[0].prizes() == picks[1].prizes()
 
 
 def test_all_lines_of_a_lottery_are_priced_alike():
@@ -370,6 +381,32 @@ def test_sic_bo_has_the_edges_of_macau():
     totals = {4: "29.17", 5: "47.22", 6: "30.56", 7: "9.72", 8: "12.50", 9: "18.98", 10: "12.50"}
     percents |= {f"total:{total}": totals[min(total, 21 - total)] for total in range(4, 18)}
     assert {label: f"{float(edge * 100):.2f}" for label, edge in edges("sic-bo-macau").items()} == percents
+
+
+@pytest.mark.parametrize(
+    ("bet", "to_one", "percent"),
+    [
+        ("total:4", 60, "15.28"),
+        ("total:4", 62, "12.50"),
+        ("total:5", 30, "13.89"),
+        ("total:16", 31, "11.11"),
+        ("total:6", 17, "16.67"),
+        ("total:15", 18, "12.04"),
+        ("total:9", 7, "7.41"),
+        ("double", 10, "18.52"),
+        ("double", 11, "11.11"),
+        ("triple", 180, "16.20"),
+        ("any-triple", 30, "13.89"),
+        ("combination", 6, "2.78"),
+    ],
+)
+def test_sic_bo_has_the_edges_of_atlantic_city_and_australia_with_their_paytables(bet, to_one, percent):
+    value = sic_bo()
+    bets = value["programs"]["base"]["settlement"]["bets"]
+    name, _, total = bet.partition(":")
+    bets[name] = bets[name] | {total: to_one + 1} if total else to_one + 1
+    edge = 1 - Fraction(theory(parsed(value))["programs"]["base"]["bets"][bet]["rtp"])
+    assert f"{float(edge * 100):.2f}" == percent
 
 
 def test_sic_bo_bets_win_on_the_dice_that_the_layout_says():
