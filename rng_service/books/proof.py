@@ -7,12 +7,13 @@ from anchor.errors import MalformedError, VerificationError
 from anchor.merkle import HASH_SIZE, MAX_PATH, leaf_hash, verify_inclusion
 from rng_service.games.models.lookup import Books
 
-__all__ = ["MAX_BOOK_BYTES", "Book", "book_file", "parse_book_file", "verify_book"]
+__all__ = ["MAX_BOOK_BYTES", "MAX_BOOK_FILE_BYTES", "Book", "book_file", "parse_book_file", "verify_book"]
 
 # A book is answered in one message with its receipt.
 MAX_BOOK_BYTES = 2 << 20
 _FORMAT = "sealdraw/book@v1"
 _MAX_HEADER = 16 * 1024
+MAX_BOOK_FILE_BYTES = MAX_BOOK_BYTES + _MAX_HEADER
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +44,8 @@ def book_file(book: Book) -> bytes:
 
 def parse_book_file(data: bytes) -> Book:
     """Return the book in a file; raises MalformedError."""
-    if len(data) > MAX_BOOK_BYTES + _MAX_HEADER:
-        raise MalformedError(f"book file: {len(data)} bytes, at most {MAX_BOOK_BYTES + _MAX_HEADER} are accepted")
+    if len(data) > MAX_BOOK_FILE_BYTES:
+        raise MalformedError(f"book file: {len(data)} bytes, at most {MAX_BOOK_FILE_BYTES} are accepted")
     header, newline, book = data.partition(b"\n")
     fields = canonical.decode_object(header, limit=_MAX_HEADER, what="book file, line 1")
     if not newline or set(fields) != {"format", "path"} or fields["format"] != _FORMAT:

@@ -50,9 +50,13 @@ def verify() -> None:
     type=click.Path(path_type=Path),
     help="Instead of --log: the receipt's .tlog-proof file. Shows, offline, that the record is in the log.",
 )
+@click.option("--book", type=click.Path(path_type=Path), help="A book that came with it: check it too. Needs --log.")
+@click.option("--item", type=click.IntRange(0), default=0, help="Which outcome of a batch the book is of, from 0.")
 @key_option
 @json_option
-def receipt(file: Path, log: str | None, proof: Path | None, key: str, as_json: bool) -> None:
+def receipt(
+    file: Path, log: str | None, proof: Path | None, book: Path | None, item: int, key: str, as_json: bool
+) -> None:
     """Check one receipt: commitment, slot, game, outcome, payout, ticket, signature, labels, digest.
 
     With --proof only the way from the record over its digest to a signed checkpoint is checked, from these two files
@@ -62,11 +66,16 @@ def receipt(file: Path, log: str | None, proof: Path | None, key: str, as_json: 
 
     if (log is None) == (proof is None):
         raise click.UsageError("give either --log or --proof")
+    if book is not None and log is None:
+        raise click.UsageError("--book needs --log")
     data = _read(file, MAX_RECEIPT_BYTES)
     if log is not None:
+        from rng_service.books import MAX_BOOK_FILE_BYTES, parse_book_file
         from rng_service.verify.receipt import verify_receipt
 
-        _show(verify_receipt(data, _open_log(log), read_vkey(key), now_us=_now_us()), as_json)
+        found = None if book is None else parse_book_file(_read(book, MAX_BOOK_FILE_BYTES))
+        report = verify_receipt(data, _open_log(log), read_vkey(key), now_us=_now_us(), book=found, item=item)
+        _show(report, as_json)
     elif proof is not None:
         from anchor.proof import MAX_PROOF
         from rng_service.verify.proof import verify_proof_file

@@ -26,6 +26,7 @@ from rng_service.client.judge import Unverified
 from rng_service.client.receipt import Receipt, Settlement, Ticket
 from rng_service.client.reception import Resolution
 from rng_service.client.retry import RetryPolicy
+from rng_service.client.round import Round
 from rng_service.client.session import TicketedSession
 from rng_service.client.wager import Wager
 
@@ -49,6 +50,7 @@ __all__ = [
     "Resolution",
     "ResourceExhausted",
     "RetryPolicy",
+    "Round",
     "Settlement",
     "Surroundings",
     "Ticket",

@@ -8,11 +8,13 @@ from collections.abc import Sequence
 from functools import partial
 
 from anchor.errors import VerificationError
+from rng_service.books import Book
 from rng_service.client.expectation import Expectation
 from rng_service.client.facts import LogFacts, PoolFacts
 from rng_service.client.receipt import Receipt, Settlement
 from rng_service.names import parse_pool_id
 from rng_service.records.receipt import parse_receipt
+from rng_service.verify.book import check_book
 from rng_service.verify.fault import require
 from rng_service.verify.receipt_steps import (
     WitnessPolicy,
@@ -45,6 +47,8 @@ def check_receipt(
         # itself; checking the path now would take the pool's whole file of leaves.
         require(record.slot < pool.commit.size, "slot-range", f"{record.pool} has {pool.commit.size} slots")
     check_outcome(record, file.outcome, file.payouts_minor, pool.evaluator)
+    if receipt.book is not None:
+        check_book(receipt.book, pool.game.program(pool.commit.program), file.outcome)
     expectation.check_game(record, pool.game)
     check_held_ticket(record, file.ticket)
     check_opening(record, file.opening, file.origin, key)
@@ -52,6 +56,13 @@ def check_receipt(
     if "ticket" not in record.binding:
         # A draw on a ticket is in the lane of the ticket, which was an answer of its own.
         facts.check_lane(parse_pool_id(record.pool), partial(expectation.lane_among, record), bound_us)
+
+
+def check_book_of(receipt: Receipt, item: int, book: Book, facts: LogFacts) -> None:
+    """Check the book of outcome ``item`` of a receipt that is checked for itself; errors as for `check_receipt`."""
+    file = receipt.file
+    pool = facts.pool(receipt.pool_id, file.commit_index, file.activate_index, receipt.record.binding["bind_time"])
+    check_book(book, pool.game.program(pool.commit.program), receipt.outcomes[item])
 
 
 def check_settlement(

@@ -12,6 +12,7 @@ from sealdraw.v1 import draw_pb2
 
 from anchor.note import VerifierKey
 from anchor.source import open_source
+from rng_service.books import Book
 from rng_service.client.channel import CALLER_KEY, Tls, open_channel
 from rng_service.client.errors import CallError, ClosedError
 from rng_service.client.exchange import Exchange, Surroundings
@@ -159,12 +160,15 @@ class Client:
         ticket: Ticket | None = None,
         wager: Wager | None = None,
         tags: Mapping[str, str] | None = None,
+        round_id: str = "",
+        step: int = 0,
         request_id: str | None = None,
     ) -> Receipt:
         """Draw one outcome: the ticket's slot with its seed, or in one step the next slot of the lane.
 
         ``client_seed`` is 16 to 64 raw bytes, none for ``b""``, and 32 fresh ones by default. ``request_id`` is for
-        callers that keep ids themselves; after a crash they `resolve` it rather than draw again. Raises CallError
+        callers that keep ids themselves; after a crash they `resolve` it rather than draw again. ``round_id`` and
+        ``step`` belong to a game of several draws; see `Round`, which counts the steps. Raises CallError
         (nothing was drawn), InDoubtError (resolve later), JournalError (nothing was sent), BadReceiptError;
         ValueError for a seed beside a ticket, which has its own.
         """
@@ -182,6 +186,8 @@ class Client:
             ticket_hash=b"" if ticket is None else ticket.hash,
             wager=wager_message(wager),
             tags=tags_message(tags),
+            round_id=round_id,
+            step=step,
         )
         return self._perform("Draw", request, repeatable=request_id is not None).receipts[0]
 
@@ -305,6 +311,22 @@ class Client:
         """Return what a request of this caller's gave, however long ago; raises CallError."""
         self._require_open()
         return self._reception.accept_unknown(self._exchange.get_receipt(request_id), request_id)
+
+    def new_id(self) -> str:
+        """Return a new request id (UUIDv7), for callers that keep ids themselves and for rounds."""
+        return self._new_id()
+
+    def get_book(self, receipt: Receipt, item: int = 0) -> Book:
+        """Return what the player is shown for outcome ``item`` of a receipt, counted from 0.
+
+        For draws of programs that have books; a single draw's receipt has it already. It is verified like the receipt.
+        Raises CallError, and IndexError when the receipt has no such outcome.
+        """
+        self._require_open()
+        if not 0 <= item < len(receipt.outcomes):
+            raise IndexError(f"outcome {item} of {len(receipt.outcomes)}")
+        message = self._exchange.get_book(receipt.request_id, receipt.first_item + item)
+        return self._reception.accept_book(message, receipt, item)
 
     @property
     def unverified(self) -> Unverified | None:

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from threading import Event
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import grpc
 from sealdraw.v1 import draw_pb2, draw_pb2_grpc, types_pb2
@@ -112,6 +112,14 @@ class Exchange:
         if failure is not None:
             raise failure.error
         return _stored(response)
+
+    def get_book(self, request_id: str, item: int) -> types_pb2.Book:
+        """Return the book of one outcome of a draw; raises CallError."""
+        request = draw_pb2.GetBookRequest(draw_request_id=request_id, item=item)
+        response, failure = self._send(self._stub.GetBook, request, request_id)
+        if failure is not None:
+            raise failure.error
+        return cast("types_pb2.Book", response.book)
 
     def close(self) -> None:
         """Close the channel; calls in flight end in doubt."""

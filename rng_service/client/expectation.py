@@ -189,6 +189,8 @@ def expected_of(entry: JournalEntry, caller: str, received_us: int) -> Expected:
         return Expected(request.count, replace(_with(common, **drawn), bet=request.wager.bet))
     if request.ticket_hash:
         drawn["ticket"] = request.ticket_hash.hex()
+    if request.round_id:
+        drawn |= {"round": request.round_id, "step": request.step}
     draw = replace(_with(common, **drawn), bet=request.wager.bet)
     if not request.next_client_seed_hash:
         return Expected(1, draw)
@@ -256,6 +258,8 @@ def _payload(
     return fields | {
         "ticket": request.ticket_hash.hex(),
         "next_client_seed_hash": request.next_client_seed_hash.hex(),
+        "round": request.round_id,
+        "step": request.step,
     }
 
 

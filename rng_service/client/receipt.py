@@ -9,6 +9,7 @@ from sealdraw.v1 import draw_pb2, types_pb2
 
 from anchor.errors import MalformedError, VerificationError
 from anchor.files import atomic_write
+from rng_service.books import Book, book_file
 from rng_service.records.protection import Protection
 from rng_service.records.receipt import Opening
 from rng_service.records.receipt import Receipt as ReceiptFile
@@ -30,6 +31,8 @@ class Receipt:
     file: ReceiptFile = field(repr=False)
     record: OpenedRecord = field(repr=False)
     first_item: int = 0
+    # What the player is shown, for one draw of a program that has books.
+    book: Book | None = field(default=None, repr=False)
 
     @property
     def pool_id(self) -> str:
@@ -76,6 +79,12 @@ class Receipt:
     def save(self, path: Path) -> None:
         """Write the receipt file; it is durable, and complete or not there at all, when the call returns."""
         atomic_write(path, self.to_bytes())
+
+    def save_book(self, path: Path) -> None:
+        """Write the book as a file that `sealdraw verify receipt --book` reads; raises ValueError without one."""
+        if self.book is None:
+            raise ValueError("this receipt came without a book")
+        atomic_write(path, book_file(self.book))
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +155,12 @@ def read_receipt(message: types_pb2.Receipt, request_id: str, origin: str) -> Re
         ticket=message.ticket_record or None,
     )
     # The file is what outlives this process, so it must be readable: the codecs check every member on the way back.
-    return Receipt(request_id, file, record)
+    return Receipt(request_id, file, record, book=read_book(message.book) if message.HasField("book") else None)
+
+
+def read_book(message: types_pb2.Book) -> Book:
+    """Return the book that the service answered with."""
+    return Book(message.data, tuple(message.path))
 
 
 def read_ticket(message: draw_pb2.ReserveResponse, request_id: str, origin: str, seed: bytes) -> Ticket:

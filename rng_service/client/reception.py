@@ -6,15 +6,26 @@ from functools import partial
 from threading import Event
 from typing import Literal
 
+from sealdraw.v1 import types_pb2
+
 from anchor.errors import AnchorError, VerificationError
-from rng_service.client.checks import check_receipt, check_settlement
+from rng_service.books import Book
+from rng_service.client.checks import check_book_of, check_receipt, check_settlement
 from rng_service.client.errors import BadReceiptError
 from rng_service.client.exchange import Answer
 from rng_service.client.expectation import Expectation, Expected, expected_of, expected_of_id
 from rng_service.client.facts import LogFacts
 from rng_service.client.journal import JournalEntry
 from rng_service.client.judge import Claim
-from rng_service.client.receipt import Receipt, Settlement, Ticket, read_receipts, read_settlement, read_ticket
+from rng_service.client.receipt import (
+    Receipt,
+    Settlement,
+    Ticket,
+    read_book,
+    read_receipts,
+    read_settlement,
+    read_ticket,
+)
 from rng_service.client.session_numbers import SessionNumbers
 from rng_service.client.verifier import Verifier
 from rng_service.verify.fault import require
@@ -95,6 +106,13 @@ class Reception:
         if found.settlement is not None:
             self._submit_settlement(found.settlement, expectation, ())
         return found
+
+    def accept_book(self, message: types_pb2.Book, receipt: Receipt, item: int) -> Book:
+        """Accept the book of one outcome of a receipt."""
+        book = read_book(message)
+        check = partial(check_book_of, receipt, item, book)
+        self._verifier.submit(Claim(receipt.request_id, check, lambda: book.data, self._clock()))
+        return book
 
     def _check_numbers(self, found: Resolution, expected: Expected, numbered: Numbered, now_us: int) -> None:
         """Hold the numbers in a session against those before; a wrong one is the verifier's to report."""

@@ -9,6 +9,7 @@ from anchor.note import VerifierKey
 from anchor.reader import LogReader
 from anchor.source import Source
 from rng_service.beacon.chain import ChainInfo
+from rng_service.books import Book
 from rng_service.log_entries import (
     BeaconChainEntry,
     Digest,
@@ -22,6 +23,7 @@ from rng_service.log_entries import (
 )
 from rng_service.names import lane_of, parse_pool_id
 from rng_service.records.receipt import Receipt, parse_receipt
+from rng_service.verify.book import check_book
 from rng_service.verify.clock import LogClock, LogTime
 from rng_service.verify.commitment import BLS_SKIPPED, read_leaves
 from rng_service.verify.evaluation import PoolEvaluator, check_game
@@ -81,18 +83,24 @@ def verify_receipt(
     policy: WitnessPolicy | None = None,
     *,
     now_us: int | None = None,
+    book: Book | None = None,
+    item: int = 0,
 ) -> ReceiptReport:
     """Check a receipt file and say in which three senses its draw was fair.
 
     ``policy`` judges the cosignatures of the checkpoint that published the commitment; without one nothing counts as
     witnessed. ``now_us`` is the verifier's own clock: without it a record that no digest has yet passes as pending by
-    the operator's clock alone, and the report says so. Raises Fault, a VerificationError, for the first step that
+    the operator's clock alone, and the report says so. ``book`` is checked to be the one of the outcome ``item``,
+    counted from 0. Raises Fault, a VerificationError, for the first step that
     fails.
     """
     with located():
         key = vkey if isinstance(vkey, VerifierKey) else VerifierKey.parse(vkey)
         receipt, record = read_receipt(data)
-        return _Check(receipt, record, source, key, policy, now_us).run()
+        check = _Check(receipt, record, source, key, policy, now_us)
+        if book is not None:
+            check.book = book, item
+        return check.run()
 
 
 def read_receipt(data: bytes) -> tuple[Receipt, OpenedRecord]:
@@ -128,6 +136,8 @@ class _Check:
         self._now_us = now_us
         self._reader = LogReader(source, vkey)
         self._skipped: list[str] = []
+        # A book that goes with the receipt, and which of its outcomes it is of.
+        self.book: tuple[Book, int] | None = None
 
     def run(self) -> ReceiptReport:
         receipt, record = self._receipt, self._record
@@ -150,6 +160,7 @@ class _Check:
             self._skipped.append(WITNESSES_SKIPPED)
         found = self._digest(log, ticket)
         return ReceiptReport(
+            book=self.book is not None,
             pool=record.pool,
             slot=record.slot,
             slots=record.slots,
@@ -288,6 +299,12 @@ class _Check:
         check_program(self._record, commit)
         evaluator = PoolEvaluator(commit, leaf, activation.beacon_value or b"", game)
         check_outcome(self._record, self._receipt.outcome, self._receipt.payouts_minor, evaluator)
+        if self.book is not None:
+            book, item = self.book
+            outcome, count = self._receipt.outcome, self._record.slots
+            require(outcome and item < count, "book", f"the receipt has no outcome {item}")
+            width = len(outcome) // count
+            check_book(book, game.program(commit.program), outcome[item * width : (item + 1) * width])
 
     # Step 9.
 

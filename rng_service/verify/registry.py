@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from hashlib import sha256
+from weakref import WeakKeyDictionary
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
@@ -13,6 +14,7 @@ from rng_service.beacon.chain import KNOWN_CHAINS, ChainInfo
 from rng_service.encoding import receipt_key_statement
 from rng_service.games import GameDefinition, parse_game
 from rng_service.games.definition import MAX_BYTES as MAX_GAME_BYTES
+from rng_service.games.files import GameFiles, source_files
 from rng_service.log_entries import BeaconChainEntry, GameRegistration, LogConfig, ReceiptKey, StreamLanes
 from rng_service.public_files import game_path
 from rng_service.verify.clock import MICROSECONDS
@@ -21,6 +23,9 @@ from rng_service.verify.lanes import LaneCounts
 
 # Who signs a chain does not stand in the log: only a hash that the verifier knows already says whose it is.
 _KNOWN_HASHES = frozenset(chain.chain_hash for chain in KNOWN_CHAINS.values())
+
+# A table of a million rows is read once for each source, not once for each receipt.
+_FILES: WeakKeyDictionary[Source, GameFiles] = WeakKeyDictionary()
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,10 +164,21 @@ class Registry:
 
 
 def read_game(source: Source, digest: bytes) -> GameDefinition:
-    """Read the game definition with this digest; raises Fault ``game-file``, ``file-missing``, ``malformed``."""
+    """Read the game definition with this digest, and the files that it names.
+
+    Raises Fault ``game-file``, ``file-missing``, ``malformed``.
+    """
     path = game_path(digest)
     with located(path=path):
         data = source.read(path, limit=MAX_GAME_BYTES)
         found = sha256(data).digest()
         require(found == digest, "game-file", f"hashes to {found.hex()}, the log names {digest.hex()}")
-        return parse_game(data)
+        return parse_game(data, _files_of(source))
+
+
+def _files_of(source: Source) -> GameFiles:
+    """Return the files beside the definitions; what one object's definitions share is read once."""
+    found = _FILES.get(source)
+    if found is None:
+        found = _FILES[source] = source_files(source)
+    return found

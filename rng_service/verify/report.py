@@ -91,6 +91,8 @@ class ReceiptReport:
     outage: str | None
     log_size: int
     skipped: tuple[str, ...]
+    # Whether a book came with it, and was checked.
+    book: bool = False
 
     def as_json(self) -> dict[str, Any]:
         """Return the report as JSON values; money and outcomes may exceed 2^53 and are strings."""
@@ -111,6 +113,8 @@ class ReceiptReport:
             lines.append("outcome: " + " ".join(map(str, self.outcome)))
         if self.payouts_minor is not None:
             lines.append("payouts, minor units: " + " ".join(map(str, self.payouts_minor)))
+        if self.book:
+            lines.append("the book is the one that the game commits to for this outcome")
         lines.append(
             "in no digest yet, and the operator is still within its promise: verify again later"
             if self.pending
