@@ -16,6 +16,7 @@ from rng_service.cli.init import init
 from rng_service.cli.keys import keys
 from rng_service.cli.pool import pool
 from rng_service.cli.recover import recover
+from rng_service.cli.rtp import rtp
 from rng_service.cli.serve import serve
 from rng_service.cli.verify import verify
 
@@ -35,6 +36,7 @@ COMMANDS: Final[tuple[click.Command, ...]] = (
     verify,
     export,
     anchor,
+    rtp,
     pool,
     keys,
     caller,

@@ -27,6 +27,7 @@ from rng_service.front.catalog import Catalog
 from rng_service.front.draw_service import DrawService
 from rng_service.front.engine import STEPS, DrawEngine, KeyIdCache
 from rng_service.front.fast_path import install
+from rng_service.front.history_service import HistoryService
 from rng_service.front.operator_service import OperatorService
 from rng_service.front.rtp_service import RtpService
 from rng_service.front.server import (
@@ -101,12 +102,13 @@ class Front:
             self._gate.stopping.is_set,
         )
         returns = RtpService(self._ledger, config)
+        history = HistoryService(self._ledger, self._catalog, config.public_dir, VerifierKey.parse(state.log_vkey))
         if not install():
             _log.warning("this grpc has no fast path; draws go through worker threads")
         self._slow = ThreadPoolExecutor(_SLOW_THREADS, thread_name_prefix="repeat")
         try:
             self._server = FrontServer(
-                _services(draws, audits, operators, returns, callers, self._gate, self._engine, self._slow),
+                _services(draws, audits, operators, returns, history, callers, self._gate, self._engine, self._slow),
                 self._gate,
                 listen=config.api.listen,
                 credentials=credentials,
@@ -194,6 +196,7 @@ def _services(
     audits: AuditService,
     operators: OperatorService,
     returns: RtpService,
+    history: HistoryService,
     callers: Callers,
     gate: Gate,
     engine: DrawEngine,
@@ -240,6 +243,14 @@ def _services(
             "ListPools": method(audit_pb2.ListPoolsRequest, audits.list_pools, *audit),
             "ListDigests": method(audit_pb2.ListDigestsRequest, audits.list_digests, *audit),
             "ListRtpRows": method(audit_pb2.ListRtpRowsRequest, returns.list_rtp_rows, *inspect),
+            "RecallRounds": method(audit_pb2.RecallRoundsRequest, history.recall_rounds, *inspect),
+            "ExportRounds": streaming(
+                audit_pb2.ExportRoundsRequest,
+                history.export_rounds,
+                callers=callers,
+                roles=frozenset(inspect),
+                gate=gate,
+            ),
             "WatchEvents": streaming(
                 audit_pb2.WatchEventsRequest,
                 audits.watch_events,

@@ -32,6 +32,7 @@ STEPS: Final = (
     "digest.recorded",
     "totals.recorded",
     "rollups.folded",
+    "alarm.recorded",
     "close.voids",
     "close.recorded",
     "publish.assigned",

@@ -11,6 +11,7 @@ from sqlalchemy import Connection, func, select
 from anchor import canonical
 from anchor.errors import VerificationError
 from rng_service.encoding import lp, u64
+from rng_service.games import BetError
 from rng_service.ledger.models import (
     FAMILY_FINAL,
     POSITION_BITS,
@@ -150,12 +151,12 @@ class RollupMaker:
 def _settled_price(facts: PoolFacts, fields: Any, draw: _Settled) -> tuple[Price | None, Fraction | None]:
     try:
         bet = facts.evaluator.resolve(fields)
-    except VerificationError:
+        price = facts.prices.price(bet, str(fields))
+        # Where the player decided something, what was paid does not follow from the outcome alone.
+        return price, bet.multiplier(draw.outcome) if price is not None and price.exact else None
+    except (VerificationError, BetError):
         # Fronts refuse such a bet. One that did not must be found by auditors, and not hold up every digest here.
         return None, None
-    price = facts.prices.price(bet, str(fields))
-    # Where the player decided something, what was paid does not follow from the outcome alone.
-    return price, bet.multiplier(draw.outcome) if price is not None and price.exact else None
 
 
 def _read_draw(connection: Connection, facts: PoolFacts, pool: int, slot: int) -> _Settled:

@@ -18,7 +18,9 @@ from rng_service.config import Config, ServiceConfig
 from rng_service.front import fast_path, process
 from rng_service.front.audit_service import AuditService
 from rng_service.front.callers import Callers
+from rng_service.front.history_service import HistoryService
 from rng_service.front.operator_service import OperatorService
+from rng_service.front.rtp_service import RtpService
 from rng_service.front.server import FrontServer, Gate
 
 DETAILS = (error_details_pb2.BadRequest, error_details_pb2.ErrorInfo, error_details_pb2.RetryInfo)
@@ -67,8 +69,10 @@ def served(world, *, credentials=None, max_in_flight=100, reflect=False, fast=Tr
     operators = OperatorService(world.ledger, world.catalog, keys, config, world.store, gate.stopping.is_set)
     callers = Callers(world.ledger, insecure=credentials is None)
     slow = ThreadPoolExecutor(4)
+    returns = RtpService(world.ledger, config)
+    history = HistoryService(world.ledger, world.catalog, world.public, VerifierKey.parse(world.vkey))
     server = FrontServer(
-        process._services(draws, audits, operators, callers, gate, world.engine, slow),
+        process._services(draws, audits, operators, returns, history, callers, gate, world.engine, slow),
         gate,
         listen="localhost:0",
         credentials=credentials,

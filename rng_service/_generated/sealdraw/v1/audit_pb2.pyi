@@ -672,8 +672,32 @@ class RecallRoundsRequest(_message.Message):
 Global___RecallRoundsRequest: _TypeAlias = RecallRoundsRequest  # noqa: Y015
 
 @_typing.final
+class RecalledSettlement(_message.Message):
+    """RecalledSettlement is a settlement's record and its proof file; empty while its digest is not published."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RECORD_FIELD_NUMBER: _builtins.int
+    PROOF_FIELD_NUMBER: _builtins.int
+    record: _builtins.bytes
+    proof: _builtins.str
+    def __init__(
+        self,
+        *,
+        record: _builtins.bytes = ...,
+        proof: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["proof", b"proof", "record", b"record"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RecalledSettlement: _TypeAlias = RecalledSettlement  # noqa: Y015
+
+@_typing.final
 class RecalledRecord(_message.Message):
-    """RecalledRecord is one record with what verifies it, as files that `sealdraw verify` takes."""
+    """RecalledRecord is one record with what verifies it."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -685,10 +709,6 @@ class RecalledRecord(_message.Message):
     RECORD_FIELD_NUMBER: _builtins.int
     RECEIPT_FIELD_NUMBER: _builtins.int
     PROOF_FIELD_NUMBER: _builtins.int
-    DIGEST_FIELD_NUMBER: _builtins.int
-    DIGEST_INDEX_FIELD_NUMBER: _builtins.int
-    COMMIT_INDEX_FIELD_NUMBER: _builtins.int
-    ACTIVATE_INDEX_FIELD_NUMBER: _builtins.int
     SETTLEMENTS_FIELD_NUMBER: _builtins.int
     caller: _builtins.str
     kind: _builtins.str
@@ -697,19 +717,16 @@ class RecalledRecord(_message.Message):
     slot: _builtins.int
     count: _builtins.int
     record: _builtins.bytes
-    """The exact bytes of the record; empty while it is in no digest."""
-    receipt: _builtins.bytes
-    """A receipt file, for draws and tickets."""
+    """The exact bytes of the record; empty while it is in no digest, like all that follows."""
     proof: _builtins.str
     """The record's proof file; empty while its digest is not published."""
-    digest: _builtins.int
-    digest_index: _builtins.int
-    commit_index: _builtins.int
-    """Of the pool."""
-    activate_index: _builtins.int
     @_builtins.property
-    def settlements(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
-        """The record digests of settlements of its outcomes."""
+    def receipt(self) -> _types_pb2.Receipt:
+        """For draws and tickets."""
+
+    @_builtins.property
+    def settlements(self) -> _containers.RepeatedCompositeFieldContainer[Global___RecalledSettlement]:
+        """Of a draw: the settlements of its outcomes."""
 
     def __init__(
         self,
@@ -720,26 +737,15 @@ class RecalledRecord(_message.Message):
         slot: _builtins.int = ...,
         count: _builtins.int = ...,
         record: _builtins.bytes = ...,
-        receipt: _builtins.bytes = ...,
+        receipt: _types_pb2.Receipt | None = ...,
         proof: _builtins.str = ...,
-        digest: _builtins.int | None = ...,
-        digest_index: _builtins.int | None = ...,
-        commit_index: _builtins.int = ...,
-        activate_index: _builtins.int = ...,
-        settlements: _abc.Iterable[_builtins.bytes] | None = ...,
+        settlements: _abc.Iterable[Global___RecalledSettlement] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_digest", b"_digest", "_digest_index", b"_digest_index", "digest", b"digest", "digest_index", b"digest_index"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["receipt", b"receipt"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_digest", b"_digest", "_digest_index", b"_digest_index", "activate_index", b"activate_index", "caller", b"caller", "commit_index", b"commit_index", "count", b"count", "digest", b"digest", "digest_index", b"digest_index", "kind", b"kind", "pool_id", b"pool_id", "proof", b"proof", "receipt", b"receipt", "record", b"record", "settlements", b"settlements", "slot", b"slot"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["caller", b"caller", "count", b"count", "kind", b"kind", "pool_id", b"pool_id", "proof", b"proof", "receipt", b"receipt", "record", b"record", "settlements", b"settlements", "slot", b"slot"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType__digest: _TypeAlias = _typing.Literal["digest"]  # noqa: Y015
-    _WhichOneofArgType__digest: _TypeAlias = _typing.Literal["_digest", b"_digest"]  # noqa: Y015
-    _WhichOneofReturnType__digest_index: _TypeAlias = _typing.Literal["digest_index"]  # noqa: Y015
-    _WhichOneofArgType__digest_index: _TypeAlias = _typing.Literal["_digest_index", b"_digest_index"]  # noqa: Y015
-    @_typing.overload
-    def WhichOneof(self, oneof_group: _WhichOneofArgType__digest) -> _WhichOneofReturnType__digest | None: ...
-    @_typing.overload
-    def WhichOneof(self, oneof_group: _WhichOneofArgType__digest_index) -> _WhichOneofReturnType__digest_index | None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___RecalledRecord: _TypeAlias = RecalledRecord  # noqa: Y015
 
