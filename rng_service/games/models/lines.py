@@ -1,214 +1,134 @@
-"""Settlement model "lines": a video slot with reel strips, paylines from the left, a wild and a scatter.
+"""Settlement model "lines": a video slot with reel strips, paylines, wilds, scatters and awarded features.
 
-Line prizes are multiples of the line bet, which is the stake divided by the number of lines; every spin plays
-all lines. Scatter prizes are multiples of the whole stake, for scatters anywhere in the window. A stop s
-shows the symbols s, s + 1, … of its strip from the top row down, wrapping round.
+Line prizes are multiples of the line bet, which is the stake divided by the number of lines, or by ``cost``;
+every spin plays all lines. Scatter prizes are multiples of the whole stake, for scatters anywhere in the
+window. A stop s shows the symbols s, s + 1, … of its strip from the top row down, wrapping round.
 """
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from fractions import Fraction
-from functools import cached_property
-from math import lcm, prod
 
-from anchor.canonical import JSONValue
-from rng_service.games.models.base import Bet, BetFields, ModelKind, Priced, bet_name, only_fields, only_step
-from rng_service.games.reels.paylines import LineAutomaton, line_automaton
-from rng_service.games.reels.tickets import ticket_prizes
-from rng_service.games.prizes import PrizeDistribution
-from rng_service.games.reading import Node, counted_members
-from rng_service.outcome import Reels, Step
-from rng_service.outcome.primitives import Outcome
+from rng_service.games.errors import GameError
+from rng_service.games.models.base import ModelKind
+from rng_service.games.reading import Node
+from rng_service.games.reels.counting import Counting
+from rng_service.games.reels.lines import DIRECTIONS, Lines
+from rng_service.games.reels.paylines import COMBINATIONS, LineRule, LineRules, units
+from rng_service.games.reels.reading import (
+    AWARDS_SCHEMA,
+    COMMON_FIELDS,
+    COMMON_RELATIONS,
+    COMMON_SCHEMA,
+    MAX_REELS,
+    MAX_ROWS,
+    MAX_SYMBOLS,
+    Frame,
+    read_awards,
+    read_frame,
+    read_symbol_set,
+    read_symbols,
+)
+from rng_service.games.reels.spin import AwardingSpin, Spin, SpinModel
+from rng_service.outcome import Step
 
-_BETS = ("spin",)
 MAX_LINES = 256
-MAX_REELS = 10
-MAX_ROWS = 16
-MAX_SYMBOLS = 64
+MAX_COST = 1_000_000
+_OPTIONAL = (*COMMON_FIELDS, "groups", "line_awards", "direction", "wild_multipliers", "wilds_alone", "cost")
 
 
-@dataclass(frozen=True)
-class LinesBet:
-    """The one bet of a slot: all lines, the whole stake.
-
-    ``windows[reel][stop]`` are symbol numbers from the top row down; prizes are integers in units of
-    1 / ``scale`` of the stake; ``scatters`` is the prize by number of scatters in the window.
-    """
-
-    windows: Sequence[Sequence[tuple[int, ...]]]
-    lines: Sequence[tuple[int, ...]]
-    automaton: LineAutomaton
-    scatter: int | None
-    scatters: Sequence[int]
-    scale: int
-
-    @property
-    def canonical(self) -> dict[str, JSONValue]:
-        """The bet as it is recorded."""
-        return {"bet": "spin"}
-
-    @property
-    def highest(self) -> Fraction:
-        """The largest prize that can be won."""
-        return self.prizes().top[0]
-
-    def multiplier(self, outcome: Outcome) -> Fraction:
-        """Return the sum of all line prizes and the scatter prize, for each unit of the whole stake."""
-        grid = [windows[stop] for windows, stop in zip(self.windows, outcome, strict=True)]
-        next_state, prize = self.automaton.next_state, self.automaton.prize
-        total = 0
-        for line in self.lines:
-            state = 0
-            for window, row in zip(grid, line, strict=True):
-                following = next_state[state][window[row]]
-                if following < 0:
-                    break
-                state = following
-            total += prize[state]
-        if self.scatter is not None:
-            total += self.scatters[sum(window.count(self.scatter) for window in grid)]
-        return Fraction(total, self.scale)
-
-    def rtp(self) -> Fraction:
-        """Return the mean by linearity: every line sees each symbol as often as its strip holds it."""
-        states: dict[int, int] = {0: 1}
-        ended = 0
-        prize = self.automaton.prize
-        for windows in self.windows:
-            # Whatever the row, going through all stops shows every symbol of the strip once.
-            strip = Counter(window[0] for window in windows)
-            ended *= len(windows)
-            following: dict[int, int] = {}
-            for state, ways in states.items():
-                for symbol, count in strip.items():
-                    target = self.automaton.next_state[state][symbol]
-                    if target < 0:
-                        ended += ways * count * prize[state]
-                    else:
-                        following[target] = following.get(target, 0) + ways * count
-            states = following
-        line_total = ended + sum(ways * prize[state] for state, ways in states.items())
-        total = len(self.lines) * line_total + self._scatter_total()
-        return Fraction(total, self.scale * prod(len(windows) for windows in self.windows))
-
-    def _scatter_total(self) -> int:
-        counts = Counter({0: 1})
-        for windows in self.windows:
-            following: Counter[int] = Counter()
-            for seen, ways in counts.items():
-                for window in windows:
-                    following[seen + self._scatters_in(window)] += ways
-            counts = following
-        return sum(self.scatters[seen] * ways for seen, ways in counts.items())
-
-    def _scatters_in(self, window: tuple[int, ...]) -> int:
-        return 0 if self.scatter is None else window.count(self.scatter)
-
-    @cached_property
-    def _prizes(self) -> PrizeDistribution:
-        totals = ticket_prizes(self.windows, self.lines, self.automaton, self._scatters_in, self.scatters)
-        combinations = prod(len(windows) for windows in self.windows)
-        return PrizeDistribution(
-            {Fraction(total, self.scale): Fraction(ways, combinations) for total, ways in totals.items()}
-        )
-
-    def prizes(self) -> PrizeDistribution:
-        """Return the distribution of the whole spin, all lines together; counted once, then kept."""
-        return self._prizes
-
-
-@dataclass(frozen=True, slots=True)
-class LinesModel:
-    """A slot, which takes one bet."""
-
-    spin: LinesBet
-
-    def resolve(self, bet: BetFields) -> Bet:
-        """Take ``{"bet": "spin"}``."""
-        bet_name(bet, _BETS)
-        only_fields(bet, ("bet",))
-        return self.spin
-
-    def listed_bets(self) -> Sequence[tuple[str, Priced]]:
-        """List the spin."""
-        return [("spin", self.spin)]
-
-
-def read_lines(settlement: Node, steps_node: Node, steps: Sequence[Step]) -> LinesModel:
-    """Read ``{"model": "lines", "rows", "symbols", "lines", "pays"}`` and the optional wild and scatter."""
-    fields = settlement.fields(("model", "rows", "symbols", "lines", "pays"), ("wild", "scatter", "scatter_pays"))
-    reels = only_step(steps_node, steps, Reels, "a reels")
-    rows = fields["rows"].integer(1, MAX_ROWS)
-    symbols = _symbols(fields["symbols"])
-    strips = _strips(steps_node, reels, rows, symbols)
-    count = len(strips)
-    if count > MAX_REELS:
-        steps_node.fail(f"this settlement model takes at most {MAX_REELS} reels, got {count}")
-    wild = symbols[fields["wild"].choice(symbols)] if "wild" in fields else None
-    scatter = symbols[fields["scatter"].choice(symbols)] if "scatter" in fields else None
-    if scatter is not None and scatter == wild:
-        fields["scatter"].fail("the wild cannot be the scatter too")
-    if (scatter is None) != ("scatter_pays" not in fields):
-        settlement.fail("'scatter' and 'scatter_pays' go together: one of them is missing")
-    lines = [_line(line, count, rows) for line in fields["lines"].items(1, MAX_LINES)]
+def read_lines(settlement: Node, steps_node: Node, steps: Sequence[Step]) -> SpinModel:
+    """Read ``{"model": "lines", "rows", "symbols", "lines", "pays"}`` and what is optional (docs/games.md)."""
+    fields = settlement.fields(("model", "rows", "symbols", "lines", "pays"), _OPTIONAL)
+    groups = _groups(fields["groups"], read_symbols(fields["symbols"])) if "groups" in fields else {}
+    frame = read_frame(settlement, fields, steps_node, steps, groups)
+    for name, node in fields["groups"].members(1, MAX_SYMBOLS).items() if "groups" in fields else ():
+        if name not in frame.pays:
+            node.fail("a group is for pays, which does not name it")
+    reels = len(frame.strips)
+    lines = [
+        tuple(row.integer(0, rows - 1) for row, rows in zip(line.items(reels, reels), frame.rows, strict=True))
+        for line in fields["lines"].items(1, MAX_LINES)
+    ]
     if len(set(lines)) < len(lines):
         fields["lines"].fail("the same line stands here twice")
-    pays: dict[int, dict[int, Fraction]] = {}
-    for name, row in fields["pays"].members(1, len(symbols)).items():
-        if name not in symbols:
-            row.fail("this symbol is not in symbols")
-        if symbols[name] == scatter:
-            row.fail("the scatter pays by scatter_pays, not on lines")
-        pays[symbols[name]] = _prizes_by_count(row, 1, count)
-    most = rows * count
-    scattered = _prizes_by_count(fields["scatter_pays"], 1, most) if "scatter_pays" in fields else {}
-    unit = lcm(*(prize.denominator for row in (*pays.values(), scattered) for prize in row.values()))
-    automaton = line_automaton(
-        len(symbols),
-        count,
-        wild,
-        {symbol: {length: int(prize * unit) for length, prize in row.items()} for symbol, row in pays.items()},
+    awards = read_awards(fields["line_awards"], frame.symbols, reels) if "line_awards" in fields else {}
+    owners = {**{name: frozenset((symbol,)) for name, symbol in frame.symbols.items()}, **groups}
+    _check_reachable(fields["pays"], frame, owners)
+    cost = fields["cost"].integer(1, MAX_COST) if "cost" in fields else len(lines)
+    scale = frame.unit * cost
+    direction = fields["direction"].choice(DIRECTIONS) if "direction" in fields else "left"
+    most = {
+        program: 2 * len(lines) * sum(max(table.values()) for table in by_symbol.values())
+        for program, by_symbol in awards.items()
+    }
+    counting = frame.counting(scale, most)
+    rules = LineRules(
+        len(frame.symbols),
+        reels,
+        _rules(frame, owners, counting, awards),
+        {symbol: wild.multiplier for symbol, wild in frame.wilds.items() if wild.multiplier > 1},
+        fields["wild_multipliers"].choice(COMBINATIONS) if "wild_multipliers" in fields else "product",
+        "wilds_alone" not in fields or fields["wilds_alone"].boolean(),
     )
-    scale = unit * len(lines)
-    scatters = [int(scattered.get(seen, Fraction(0)) * scale) for seen in range(most + 1)]
-    windows = [[_window(strip, stop, rows) for stop in range(len(strip))] for strip in strips]
-    return LinesModel(LinesBet(windows, lines, automaton, scatter, scatters, scale))
+    shown = frame.reels(counting.digits)
+    programs = sorted({*awards, *(program for scatter in frame.scatters for program in scatter.awards)})
+    kind = AwardingSpin if programs else Spin
+    try:
+        paying = Lines(shown, lines, rules, direction, counting.bits)
+    except GameError as error:
+        settlement.fail(error.message)
+    return SpinModel(kind(shown, paying, counting, scale), programs)
 
 
-def _symbols(node: Node) -> dict[str, int]:
-    found: dict[str, int] = {}
-    for item in node.items(1, MAX_SYMBOLS):
-        name = item.text(16)
-        if name in found:
-            item.fail(f"the symbol {name!r} stands here twice")
-        found[name] = len(found)
+def _groups(node: Node, symbols: Mapping[str, int]) -> dict[str, frozenset[int]]:
+    found = {}
+    for name, members in node.members(1, MAX_SYMBOLS).items():
+        if name in symbols:
+            members.fail("a group cannot have the name of a symbol")
+        Node(name, members.path).text(16)
+        found[name] = read_symbol_set(members, symbols, 2)
     return found
 
 
-def _strips(node: Node, reels: Reels, rows: int, symbols: Mapping[str, int]) -> list[list[int]]:
+def _rules(
+    frame: Frame,
+    owners: Mapping[str, frozenset[int]],
+    counting: Counting,
+    awards: Mapping[str, Mapping[str, Mapping[int, int]]],
+) -> list[LineRule]:
+    names = dict.fromkeys([*frame.pays, *(symbol for by_symbol in awards.values() for symbol in by_symbol)])
     found = []
-    for reel, strip in enumerate(reels.strips):
-        path = f"{node.path}[0].strips[{reel}]"
-        if len(strip) < rows:
-            Node(None, path).fail(f"a strip holds at least as many symbols as there are rows, {rows}")
-        for position, name in enumerate(strip):
-            if name not in symbols:
-                Node(None, f"{path}[{position}]").fail(f"symbol {name!r} is not in symbols")
-        found.append([symbols[name] for name in strip])
+    for name in names:
+        own = owners[name]
+        wilds = {symbol for symbol, wild in frame.wilds.items() if wild.stands_for & own}
+        by_length: dict[int, dict[str, int]] = {}
+        for program, by_symbol in awards.items():
+            for length, draws in by_symbol.get(name, {}).items():
+                by_length.setdefault(length, {})[program] = draws
+        found.append(
+            LineRule(
+                name,
+                own,
+                own | wilds,
+                units(frame.pays.get(name, {}), frame.unit),
+                {length: counting.line_awards(draws) for length, draws in by_length.items()},
+            )
+        )
     return found
 
 
-def _line(node: Node, reels: int, rows: int) -> tuple[int, ...]:
-    return tuple(row.integer(0, rows - 1) for row in node.items(reels, reels))
-
-
-def _prizes_by_count(node: Node, low: int, high: int) -> dict[int, Fraction]:
-    return {count: prize.multiplier() for count, prize in counted_members(node, low, high)}
-
-
-def _window(strip: Sequence[int], stop: int, rows: int) -> tuple[int, ...]:
-    return tuple(strip[(stop + row) % len(strip)] for row in range(rows))
+def _check_reachable(node: Node, frame: Frame, owners: Mapping[str, frozenset[int]]) -> None:
+    """Refuse a prize that a group with the same symbols always beats, or equals."""
+    for name, prizes in frame.pays.items():
+        for other, others in frame.pays.items():
+            if other == name or not owners[name] <= owners[other]:
+                continue
+            for length, prize in prizes.items():
+                best = max((pays for count, pays in others.items() if count <= length), default=Fraction(0))
+                if best >= prize:
+                    node.members(1, 2 * MAX_SYMBOLS)[name].members(1, MAX_REELS)[str(length)].fail(
+                        f"this prize is never paid: the same symbols win {best} as {other!r}"
+                    )
 
 
 MODEL = ModelKind(
@@ -217,36 +137,38 @@ MODEL = ModelKind(
     {
         "required": ["rows", "symbols", "lines", "pays"],
         "properties": {
-            "rows": {"type": "integer", "minimum": 1, "maximum": 16},
-            "symbols": {
-                "type": "array",
-                "minItems": 1,
-                "maxItems": 64,
-                "uniqueItems": True,
-                "items": {"$ref": "#/$defs/symbol"},
-            },
-            "wild": {"$ref": "#/$defs/symbol"},
-            "scatter": {"$ref": "#/$defs/symbol"},
+            **COMMON_SCHEMA,
             "lines": {
                 "type": "array",
                 "minItems": 1,
-                "maxItems": 256,
+                "maxItems": MAX_LINES,
                 "uniqueItems": True,
                 "items": {
                     "type": "array",
                     "minItems": 1,
-                    "maxItems": 10,
-                    "items": {"type": "integer", "minimum": 0, "maximum": 15},
+                    "maxItems": MAX_REELS,
+                    "items": {"type": "integer", "minimum": 0, "maximum": MAX_ROWS - 1},
                 },
             },
-            "pays": {
+            "groups": {
                 "type": "object",
                 "minProperties": 1,
+                "maxProperties": MAX_SYMBOLS,
                 "propertyNames": {"$ref": "#/$defs/symbol"},
-                "additionalProperties": {"$ref": "#/$defs/prizes_by_count"},
+                "additionalProperties": {
+                    "type": "array",
+                    "minItems": 2,
+                    "maxItems": MAX_SYMBOLS,
+                    "uniqueItems": True,
+                    "items": {"$ref": "#/$defs/symbol"},
+                },
             },
-            "scatter_pays": {"$ref": "#/$defs/prizes_by_count"},
+            "line_awards": AWARDS_SCHEMA,
+            "direction": {"enum": list(DIRECTIONS)},
+            "wild_multipliers": {"enum": list(COMBINATIONS)},
+            "wilds_alone": {"type": "boolean"},
+            "cost": {"type": "integer", "minimum": 1, "maximum": MAX_COST},
         },
-        "dependentRequired": {"scatter": ["scatter_pays"], "scatter_pays": ["scatter"]},
+        **COMMON_RELATIONS,
     },
 )

@@ -1,76 +1,173 @@
-"""How one payline pays: a small automaton over the symbols from the leftmost reel to the right.
+"""What one payline pays and awards: its rules, and a small automaton over its symbols in the order of the reels.
 
-A line pays the highest prize, over all paying symbols s, for the run of s and wilds that begins on the first
-reel; a run counts for every length up to its own. Because wilds stand for any paying symbol, a leading run of
-wilds counts for all of them. A state is (symbol of the run or none yet, its length, the wilds that lead it).
+A rule has its own symbols (one, or the members of a group) and the symbols that count for it: its own and the
+wilds that stand for it. The run of a rule is the longest beginning of the line whose symbols all count for it.
+A run of n offers the rule's prize for every length up to n, multiplied by the wilds in that part that stand for
+another symbol; the line pays the highest prize that any rule offers. Where wilds alone do not pay, a length
+counts only if one of the rule's own symbols is in it.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
+from typing import NamedTuple
 
-ENDED = -1
-_State = tuple[int | None, int, int]
+from rng_service.games.errors import GameError
+
+COMBINATIONS = ("product", "sum", "highest")
+MAX_STATES = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class LineRule:
+    """``pays`` are integer units by length, ``awards`` packed awards (`counting`) by the exact length of the run."""
+
+    name: str
+    own: frozenset[int]
+    counting: frozenset[int]
+    pays: Mapping[int, int]
+    awards: Mapping[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class LineRules:
+    """All rules of a line. ``multipliers`` are those of the wilds above 1, ``combination`` one of COMBINATIONS."""
+
+    symbols: int
+    reels: int
+    rules: Sequence[LineRule]
+    multipliers: Mapping[int, int]
+    combination: str
+    wilds_alone: bool
+
+
+class Won(NamedTuple):
+    """The prize that a line pays. The highest wins, the longest among equals, then the first of the rules."""
+
+    prize: int
+    length: int
+    order: int  # minus the number of the rule
+    multiplied: int
+
+
+class _Run(NamedTuple):
+    rule: int
+    own: bool  # one of its own symbols was in it
+    multiplied: int
+    offered: Won
+
+
+class LineResult(NamedTuple):
+    """What a line comes to: its prize, and its awards packed into one integer."""
+
+    won: Won
+    awards: int
+
+
+class _State(NamedTuple):
+    runs: tuple[_Run, ...]
+    best: Won
+    awards: int
+
+
+NOTHING = Won(0, 0, 0, 1)
 
 
 @dataclass(frozen=True, slots=True)
 class LineAutomaton:
-    """``next_state[state][symbol]`` or ENDED, ``prize[state]`` when the run stops there; state 0 starts."""
+    """``layers[reel][state][symbol]`` is a state of the next layer; after the last reel comes an index of results."""
 
-    next_state: Sequence[Sequence[int]]
-    prize: Sequence[int]
-
-    def pays(self, symbols: Sequence[int]) -> int:
-        """Return the prize of one line."""
-        state = 0
-        for symbol in symbols:
-            following = self.next_state[state][symbol]
-            if following == ENDED:
-                break
-            state = following
-        return self.prize[state]
+    layers: Sequence[Sequence[Sequence[int]]]
+    results: Sequence[LineResult]
 
 
-def line_automaton(symbols: int, reels: int, wild: int | None, pays: Mapping[int, Mapping[int, int]]) -> LineAutomaton:
-    """Build the automaton for symbols 0 … ``symbols`` - 1 and ``pays[symbol][length]`` in integer units."""
-    best = {symbol: _running_best(row, reels) for symbol, row in pays.items()}
-    any_best = [max((row[length] for row in best.values()), default=0) for length in range(reels + 1)]
+def line_automaton(rules: LineRules, *, whole: bool = True) -> LineAutomaton:
+    """Build the automaton; without ``whole``, runs over the whole line do not count.
 
-    def prize(state: _State) -> int:
-        symbol, length, wilds = state
-        # The wilds in front count for every symbol, the run itself only for its own.
-        own = best[symbol][length] if symbol in best else 0
-        return max(own, any_best[wilds])
-
-    def step(state: _State, drawn: int) -> _State | None:
-        symbol, length, wilds = state
-        if drawn == wild:
-            return (symbol, length + 1, wilds + (symbol is None))
-        # A symbol without prizes, the scatter among them, ends the run like any stranger.
-        if drawn in pays and (symbol is None or drawn == symbol):
-            return (drawn, length + 1, wilds)
-        return None
-
-    start: _State = (None, 0, 0)
-    numbers = {start: 0}
-    queue = [start]
-    table: list[list[int]] = []
-    for state in queue:  # the list grows while it is walked: breadth first
-        row = []
-        for drawn in range(symbols):
-            following = step(state, drawn)
-            if following is None or following[1] > reels:
-                row.append(ENDED)
-                continue
-            if following not in numbers:
-                numbers[following] = len(queue)
-                queue.append(following)
-            row.append(numbers[following])
-        table.append(row)
-    return LineAutomaton(table, [prize(state) for state in queue])
+    The second is for lines read from their last reel where both directions pay: a full line pays once. Raises
+    GameError when it would have more than 10,000 states.
+    """
+    layer: dict[_State, int] = {_State(tuple(_Run(rule, False, 1, NOTHING) for rule in _each(rules)), NOTHING, 0): 0}
+    layers = []
+    for reel in range(rules.reels):
+        following: dict[_State, int] = {}
+        rows = []
+        for state in layer:
+            row = []
+            for symbol in range(rules.symbols):
+                target = _step(rules, state, reel + 1, symbol)
+                row.append(following.setdefault(target, len(following)))
+            rows.append(row)
+            if len(following) > MAX_STATES:
+                raise GameError(
+                    "$", f"a line has more than {MAX_STATES} states: too many different multipliers of wilds"
+                )
+        layers.append(rows)
+        layer = following
+    results = [_result(rules, state, whole=whole) for state in layer]
+    return LineAutomaton(layers, results)
 
 
-def _running_best(row: Mapping[int, int], reels: int) -> list[int]:
-    found = [0]
-    for length in range(1, reels + 1):
-        found.append(max(found[-1], row.get(length, 0)))
+def line_chances(automaton: LineAutomaton, symbols_by_reel: Sequence[Mapping[int, int]]) -> dict[LineResult, int]:
+    """Return result → weight for a line whose symbol on each reel has these weights, independently."""
+    states: dict[int, int] = {0: 1}
+    for layer, weights in zip(automaton.layers, symbols_by_reel, strict=True):
+        following: dict[int, int] = {}
+        for state, ways in states.items():
+            row = layer[state]
+            for symbol, weight in weights.items():
+                target = row[symbol]
+                following[target] = following.get(target, 0) + ways * weight
+        states = following
+    found: dict[LineResult, int] = {}
+    for state, ways in states.items():
+        result = automaton.results[state]
+        found[result] = found.get(result, 0) + ways
     return found
+
+
+def _each(rules: LineRules) -> range:
+    return range(len(rules.rules))
+
+
+def _step(rules: LineRules, state: _State, length: int, symbol: int) -> _State:
+    best, awards = state.best, state.awards
+    runs = []
+    for run in state.runs:
+        rule = rules.rules[run.rule]
+        if symbol not in rule.counting:
+            best = max(best, run.offered)
+            if run.own or rules.wilds_alone:
+                awards += rule.awards.get(length - 1, 0)
+            continue
+        own = run.own or symbol in rule.own
+        factor = 1 if symbol in rule.own else rules.multipliers.get(symbol, 1)
+        multiplied = _combined(rules.combination, run.multiplied, factor)
+        offered = run.offered
+        if length in rule.pays and (own or rules.wilds_alone):
+            offered = max(offered, Won(rule.pays[length] * multiplied, length, -run.rule, multiplied))
+        runs.append(_Run(run.rule, own, multiplied, offered))
+    return _State(tuple(runs), best, awards)
+
+
+def _combined(combination: str, one: int, other: int) -> int:
+    if combination == "product":
+        return one * other
+    if combination == "highest":
+        return max(one, other)
+    # Multipliers are added to each other, and 1 is none.
+    return one + other if one > 1 and other > 1 else max(one, other)
+
+
+def _result(rules: LineRules, state: _State, *, whole: bool) -> LineResult:
+    best, awards = state.best, state.awards
+    for run in state.runs if whole else ():
+        best = max(best, run.offered)
+        if run.own or rules.wilds_alone:
+            awards += rules.rules[run.rule].awards.get(rules.reels, 0)
+    return LineResult(best, awards)
+
+
+def units(prizes: Mapping[int, Fraction], unit: int) -> dict[int, int]:
+    """Return prizes in whole units of 1 / ``unit``."""
+    return {count: int(prize * unit) for count, prize in prizes.items()}

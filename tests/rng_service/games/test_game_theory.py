@@ -10,7 +10,7 @@ from game_samples import ROOT, SAMPLES, SHIPPED, distribution, outcomes, parsed,
 
 from rng_service.games import GameError, bet_rtp, load_game, parse_game, theory
 from rng_service.games.prizes import PrizeDistribution
-from rng_service.games.reels import tickets
+from rng_service.games.reels import convolution
 from rng_service.games.theory import percent
 
 
@@ -43,9 +43,9 @@ def test_slots_without_wild_or_scatter_agree_with_enumeration_too(without):
 def test_a_longer_run_never_pays_less_than_a_shorter_one():
     value = slot()
     value["programs"]["base"]["settlement"]["pays"]["A"] = {"2": 9}
-    automaton = parsed(value).program("base").model.spin.automaton
+    lines = parsed(value).program("base").model.spin.combinations
     # A run of three A has no prize of its own, so that of two counts (in units of half a line bet).
-    assert automaton.pays([2, 2, 2]) == automaton.pays([2, 2, 3]) == 9 * 2
+    assert lines.value([2, 2, 2]) == lines.value([2, 2, 3]) == 9 * 2
 
 
 def test_roulette_is_36_37_on_every_bet():
@@ -117,9 +117,9 @@ def test_selections_that_differ_in_their_chances_are_listed_one_by_one():
 
 
 def test_a_slot_whose_distribution_is_out_of_reach_says_so_and_still_has_its_return(monkeypatch):
-    monkeypatch.setattr(tickets, "MAX_STATES", 5)
+    monkeypatch.setattr(convolution, "MAX_WORK", 5)
     definition = parsed(slot())
-    with pytest.raises(GameError, match="more than 5 states"):
+    with pytest.raises(GameError, match="more than 5 steps"):
         theory(definition)
     assert bet_rtp(definition, "base", "spin") > 0
 
