@@ -70,6 +70,8 @@ def _log_options(command: Command) -> Command:
 @click.option(
     "--bet", default="", metavar="BET", help="Name or JSON, as in docs/games.md; then the payout is computed."
 )
+@click.option("--round", "round_id", default="", metavar="ROUND", help="The round that the draw is a step of.")
+@click.option("--step", type=click.IntRange(1), help="Which step of the round: 1, 2, 3 …; each is drawn once.")
 @click.option("--out", type=click.Path(path_type=Path), help="Write the receipt here (receipt-1, -2 … for several).")
 @_log_options
 @connection_options
@@ -85,6 +87,8 @@ def draw(
     stake: int | None,
     currency: str,
     bet: str,
+    round_id: str,
+    step: int | None,
     out: Path | None,
     log: str | None,
     key: str | None,
@@ -101,13 +105,17 @@ def draw(
     wager = None if stake is None else Wager(stake, currency, _bet(bet))
     if ticket is not None and count > 1:
         raise ConfigError("--ticket holds one slot: leave --count out")
+    if bool(round_id) != (step is not None):
+        raise ConfigError("--round and --step stand together")
+    if round_id and count > 1:
+        raise ConfigError("--round takes one outcome a step: leave --count out")
     with _client(connection, log, key, journal) as client:
         stream: dict[str, Any] = {"version": version, "play_class": play_class, "session": session, "wager": wager}
         if count > 1:
             receipts = client.batch_draw(game, program, count, **stream)
         else:
             held = None if ticket is None else _read_ticket(ticket)
-            receipts = (client.draw(game, program, ticket=held, **stream),)
+            receipts = (client.draw(game, program, ticket=held, round_id=round_id, step=step or 0, **stream),)
         client.check()
     _show_receipts(receipts, out, as_json)
 

@@ -12,7 +12,8 @@ from rng_service.fake.catalog import FakeCatalog, FakePool
 from rng_service.fake.outcomes import ForcedOutcomes
 from rng_service.front.opening import OpenedRecord
 from rng_service.front.requests import Play
-from rng_service.ledger.tasks import BindTask, BoundRecord
+from rng_service.ledger.rounds import KnownRound, step_refusal
+from rng_service.ledger.tasks import BindTask, BoundRecord, RoundMove
 from rng_service.records.binding import DrawBinding, SettleBinding, TicketBinding
 from rng_service.records.record import binding_hash, draw_record, record_digest, settle_record, ticket_record
 from rng_service.request_id import request_id_time_us
@@ -60,12 +61,24 @@ class FakeBook:
         self._known: dict[tuple[str, bytes], Known] = {}
         self._tickets: dict[bytes, _Ticket] = {}
         self._sessions: dict[tuple[str, str], int] = {}
-        self._settled: set[tuple[str, int, str]] = set()
+        self._rounds: dict[tuple[str, str], KnownRound] = {}
+        # The newest draw of each round, by `KnownRound.record_id`.
+        self._steps: dict[int, OpenedRecord] = {}
+        self._settled: set[tuple[int, int, bytes]] = set()
         self._made = 0
+        self._moves = 0
 
     def find(self, caller: str, request_id: bytes) -> Known | None:
         """Return what is known of an id."""
         return self._known.get((caller, request_id))
+
+    def round(self, caller: str, round_id: str) -> KnownRound | None:
+        """Return where a round stands, None when no step of it was drawn."""
+        return self._rounds.get((caller, round_id))
+
+    def newest_step(self, known: KnownRound) -> OpenedRecord:
+        """Return the newest draw of a round."""
+        return self._steps[known.record_id]
 
     def fence(self, caller: str, request_id: bytes) -> Known:
         """Return what is known of an id, fencing it for ever when that is nothing."""
@@ -86,8 +99,12 @@ class FakeBook:
         stated_us = request_id_time_us(task.request_id)
         if not now_us - WINDOW_BACK_US <= stated_us <= now_us + WINDOW_AHEAD_US:
             raise FailedPrecondition("STALE_REQUEST_ID", "the time in request_id lies outside the accepted window")
+        if task.round is not None:
+            self._check_step(task.caller, task.round)
         bound = self._settle(task, now_us) if play is None else self._draw(task, play, now_us)
         records = self._open(bound)
+        if task.round is not None:
+            self._move(task.caller, task.round, records[0])
         self._known[task.caller, task.request_id] = Known(task.method, task.payload, records)
         return records
 
@@ -95,14 +112,35 @@ class FakeBook:
         binding = task.binding
         if not isinstance(binding, SettleBinding):
             raise TypeError("a settlement's task has a settlement's binding")
-        place = binding.pool, binding.slot, binding.bettor
         if task.settlement is not None:
-            if place in self._settled:
+            if task.settlement in self._settled:
                 raise InvalidArgument(("bettor", "this bettor was already settled for this outcome"))
-            self._settled.add(place)
+            self._settled.add(task.settlement)
         pool = self._catalog.pool(task.settled_pool)
         data = binding.to_bytes(now_us, self._nonce())
         return [(BoundRecord(0, "settle", pool.id, pool.pool_id, binding.slot, 1, data), pool)]
+
+    def _check_step(self, caller: str, move: RoundMove) -> None:
+        known = self.round(caller, move.round_id)
+        refusal = step_refusal(move, *((0, 0) if known is None else (known.last_step, known.record_id)))
+        if refusal is not None:
+            raise refusal
+
+    def _move(self, caller: str, move: RoundMove, opened: OpenedRecord) -> None:
+        before = self.round(caller, move.round_id)
+        if before is not None:
+            del self._steps[before.record_id]
+        self._moves += 1
+        self._steps[self._moves] = opened
+        self._rounds[caller, move.round_id] = KnownRound(
+            last_step=move.step,
+            record_id=self._moves,
+            stake_minor=move.stake_minor,
+            currency=move.currency,
+            awarded=move.awarded,
+            pool_id=opened.bound.pool_id,
+            binding=opened.bound.binding,
+        )
 
     def _draw(self, task: BindTask, play: Play, now_us: int) -> list[tuple[BoundRecord, FakePool]]:
         ticket = self._admit(task, play, now_us) if task.ticket_hash else None

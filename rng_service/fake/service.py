@@ -12,8 +12,13 @@ from rng_service.fake.catalog import FakeCatalog
 from rng_service.front import receipts, requests
 from rng_service.front.checks import Checks
 from rng_service.front.opening import OpenedRecord
-from rng_service.front.requests import Play
+from rng_service.front.requests import Play, Streams
+from rng_service.front.rounds import OfVersion, plan_move
 from rng_service.front.settlement import settlement_task
+from rng_service.ledger.rounds import KnownRound
+from rng_service.names import parse_pool_id
+from rng_service.outcome.primitives import Outcome
+from rng_service.vault.binding import read_binding
 
 if TYPE_CHECKING:
     from rng_service.front.catalog import Catalog
@@ -37,7 +42,7 @@ class FakeService:
 
     def draw(self, request: draw_pb2.DrawRequest, caller: str) -> draw_pb2.DrawResponse:
         """Open one slot."""
-        play = requests.draw(request, caller, self._catalog)
+        play = self._draw_play(request, caller)
         opened = self._book.perform(play.task, play, self._clock())
         response = draw_pb2.DrawResponse(receipt=self._receipt(play, opened[0]))
         response.session_sequence = receipts.session_sequence(opened[0]) if request.session else 0
@@ -75,6 +80,22 @@ class FakeService:
         if known is None or known.payload is None:
             raise NotFound("request_id: no request of this caller has this id")
         return self._read_back(known)
+
+    def _draw_play(self, request: draw_pb2.DrawRequest, caller: str) -> Play:
+        if not request.round_id:
+            return requests.draw(request, caller, self._catalog)
+        known = self._book.round(caller, request.round_id)
+        streams: Streams = self._catalog
+        if known is not None and not request.version:
+            streams = OfVersion(self._catalog, parse_pool_id(known.pool_id).stream.version)
+        play = requests.draw(request, caller, streams)
+        play.task.round = plan_move(play, known, self._last_outcome, self._catalog)
+        return play
+
+    def _last_outcome(self, known: KnownRound) -> Outcome:
+        opened = self._book.newest_step(known)
+        seed = bytes.fromhex(read_binding(known.binding).get("client_seed", ""))
+        return receipts.outcomes(self._fake_catalog.pool(opened.bound.pool), opened, seed)[0]
 
     def _draw_records(self, request_id: bytes, caller: str) -> list[OpenedRecord]:
         known = self._book.find(caller, request_id)

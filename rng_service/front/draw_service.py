@@ -15,7 +15,7 @@ from rng_service.front.checks import CLASSES, Checks
 from rng_service.front.engine import DrawEngine
 from rng_service.front.opening import OpenedRecord
 from rng_service.front.requests import Play, Streams
-from rng_service.front.rounds import plan_move
+from rng_service.front.rounds import OfVersion, plan_move
 from rng_service.front.settlement import settlement_task
 from rng_service.ledger.engine import reading, writing
 from rng_service.ledger.models import POSITION_BITS
@@ -48,18 +48,6 @@ class _Pinned:
     def stream(self, _game: str, _version: int, _program: str, _play_class: str) -> Stream:
         """Return it."""
         return self.promised
-
-
-@dataclass(frozen=True, slots=True)
-class _OfVersion:
-    """The catalog, with the version that a round began with for requests that name none."""
-
-    catalog: Catalog
-    begun: int
-
-    def stream(self, game: str, _version: int, program: str, play_class: str) -> Stream:
-        """Return the stream of that version."""
-        return self.catalog.stream(game, self.begun, program, play_class)
 
 
 class DrawService:
@@ -209,7 +197,7 @@ class DrawService:
         """
         streams: Streams = self._catalog
         if round_pool_id is not None and not request.version:
-            streams = _OfVersion(self._catalog, parse_pool_id(round_pool_id).stream.version)
+            streams = OfVersion(self._catalog, parse_pool_id(round_pool_id).stream.version)
         try:
             return build(request, caller, streams)
         except (FailedPrecondition, InvalidArgument, NotFound):

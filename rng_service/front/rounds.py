@@ -5,6 +5,7 @@ of that (`rng_service.ledger.rounds`).
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from anchor import canonical
@@ -21,7 +22,7 @@ from rng_service.vault.binding import read_binding
 
 if TYPE_CHECKING:
     from rng_service.front.catalog import Stream
-    from rng_service.front.requests import Play
+    from rng_service.front.requests import Play, Streams
 
 _FIELDS = {
     "bet-decided": "wager.bet",
@@ -40,6 +41,18 @@ class PoolStreams(Protocol):
 
     def stream_of(self, pool_id: str, /) -> "Stream":
         """Return the stream that a pool belongs to."""
+
+
+@dataclass(frozen=True, slots=True)
+class OfVersion:
+    """The streams of ``streams``, with the version that a round began with for requests that name none."""
+
+    streams: "Streams"
+    begun: int
+
+    def stream(self, game: str, _version: int, program: str, play_class: str) -> "Stream":
+        """Return the stream of that version."""
+        return self.streams.stream(game, self.begun, program, play_class)
 
 
 def refused(error: PlayError) -> RequestError:

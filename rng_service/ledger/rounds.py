@@ -52,6 +52,19 @@ def find_round(connection: Connection, caller: str, round_id: str) -> KnownRound
     return KnownRound(last_step, record_id, stake_minor, currency, json.loads(awards), pool_id, bytes(binding))
 
 
+def step_refusal(move: RoundMove, last_step: int, record_id: int) -> RequestError | None:
+    """Return why a step cannot be drawn when ``last_step`` was the last, by ``record_id``; None when it can."""
+    if move.step != last_step + 1:
+        # A step that was skipped, or that another request id drew: the re-roll that a round must not have.
+        return FailedPrecondition(
+            "ROUND_STEP", f"the next step of this round is {last_step + 1}, the request is of step {move.step}"
+        )
+    if move.after != record_id:
+        # It is the next step now, and was not when the request was looked at.
+        return Unavailable("LEDGER_UNAVAILABLE", "the step before this one was drawn only just now; try again")
+    return None
+
+
 class RoundGuard:
     """The rounds of one commit group: read and locked, held against its draws, and moved on."""
 
@@ -78,16 +91,7 @@ class RoundGuard:
 
     def refusal(self, caller: str, move: RoundMove) -> RequestError | None:
         """Return why a step cannot be drawn, None when it can."""
-        last_step, record_id = self._places.get((caller, move.round_id), (0, 0))
-        if move.step != last_step + 1:
-            # A step that was skipped, or that another request id drew: the re-roll that a round must not have.
-            return FailedPrecondition(
-                "ROUND_STEP", f"the next step of this round is {last_step + 1}, the request is of step {move.step}"
-            )
-        if move.after != record_id:
-            # It is the next step now, and was not when the request was looked at.
-            return Unavailable("LEDGER_UNAVAILABLE", "the step before this one was drawn only just now; try again")
-        return None
+        return step_refusal(move, *self._places.get((caller, move.round_id), (0, 0)))
 
     def take(self, caller: str, move: RoundMove, record_id: int) -> None:
         """Note that the draw ``record_id`` is the next step of its round."""

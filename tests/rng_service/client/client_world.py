@@ -171,6 +171,7 @@ class OperatorService(draw_pb2_grpc.DrawServiceServicer):
             stake=wager.stake_minor if request.HasField("wager") else None,
             bet=json.loads(wager.bet) if wager.bet else None,
             ticket=ticket,
+            step=(request.round_id, request.step) if getattr(request, "round_id", "") else None,
         )
         self.draws[request.request_id] = record
         return record
@@ -262,6 +263,8 @@ def _payload(request):
             "ticket": fields.get("ticket_hash", b"").hex(),
             "next_client_seed_hash": fields.get("next_client_seed_hash", b"").hex(),
             "count": fields.get("count", 0),
+            "round": fields.get("round_id", ""),
+            "step": fields.get("step", 0),
             "stake_minor": wager.stake_minor,
             "currency": wager.currency,
             "bet": canonical.encode(json.loads(wager.bet)).decode() if wager.bet else "",
