@@ -1,0 +1,85 @@
+"""Pages and plots: round ticks, right places, nothing unescaped, nothing fetched."""
+
+import re
+from xml.etree import ElementTree as ET
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rng_service.report import Axis, Page, Plot, Table, axis_for, log_axis
+
+FINITE = st.floats(-1e9, 1e9, allow_nan=False)
+
+
+@given(st.lists(FINITE, min_size=1, max_size=20))
+def test_a_linear_axis_holds_every_value_between_round_ticks(values):
+    axis = axis_for("value", values)
+    # What a picture cannot show may stick out.
+    hairline = 1e-6 * (axis.high - axis.low)
+    assert axis.low <= min(values) + hairline
+    assert axis.high >= max(values) - hairline
+    assert 2 <= len(axis.ticks) <= 9
+    steps = [after[0] - before[0] for before, after in zip(axis.ticks, axis.ticks[1:], strict=False)]
+    assert all(step == pytest.approx(steps[0], rel=1e-6) for step in steps)
+
+
+@given(st.lists(st.floats(1e-12, 1e12), min_size=1, max_size=20))
+def test_a_logarithmic_axis_holds_every_value_between_whole_decades(values):
+    axis = log_axis("value", values)
+    assert axis.low <= min(values) * (1 + 1e-6)
+    assert axis.high >= max(values) * (1 - 1e-6)
+    assert len(axis.ticks) <= 10
+
+
+def test_positions_run_from_0_to_1_and_stop_at_the_ends():
+    linear = Axis("x", 10, 20, ())
+    assert [linear.position(value) for value in (0, 10, 15, 20, 99)] == [0, 0, 0.5, 1, 1]
+    logarithmic = Axis("x", 1, 10_000, (), logarithmic=True)
+    assert logarithmic.position(100) == pytest.approx(0.5)
+
+
+def test_a_bar_stands_on_the_floor_and_reaches_its_height():
+    plot = Plot("bars", Axis("x", 0, 2, ()), Axis("y", 0, 10, ()), width=288, height=264)
+    plot.bars([(0, 1, 10), (1, 2, 5)])
+    bars = ET.fromstring(plot.svg()).findall("rect")
+    assert [float(bar.get("y")) for bar in bars] == [16, 116]
+    assert [float(bar.get("y")) + float(bar.get("height")) for bar in bars] == [216, 216]
+
+
+def test_a_plot_is_one_well_formed_element_with_a_name():
+    plot = Plot('a "name" <here>', axis_for("x", [0, 1]), axis_for("y", [0, 1]))
+    plot.band([(0, 0), (1, 0)], [(0, 1), (1, 1)], "band", "95 %")
+    plot.line([(0, 0), (1, 1)], "main", "line & more")
+    plot.dots([(0.5, 0.5, "<dot>")])
+    plot.rule(0.3)
+    root = ET.fromstring(plot.svg())
+    assert root.get("aria-label") == 'a "name" <here>'
+    assert root.find("circle/title").text == "<dot>"
+    assert len(root.findall("polyline")) == 2
+
+
+def test_a_page_escapes_everything_and_fetches_nothing():
+    page = Page("<x-title>", "<x-subtitle>")
+    page.section("<x-section>")
+    page.text("<script>alert(1)</script>")
+    page.facts([("<x-name>", "<x-value>")])
+    page.table(Table(("<x-head>",), [("<x-cell>",)], marks={(0, 0): "bad"}))
+    text = page.html("<x-foot>").decode()
+    assert "<script" not in text
+    assert "<x-" not in text
+    assert text.count("&lt;x-") == 9
+    assert 'class="left bad"' in text
+    assert not re.findall(r"(?:src|href)=", text)
+    assert "default-src 'none'" in text
+
+
+def test_the_same_page_comes_out_the_same():
+    def made():
+        page = Page("title")
+        plot = Plot("plot", log_axis("x", [1, 1e6]), axis_for("y", [0.1, 0.7]))
+        plot.line([(10**power, power / 10) for power in range(7)])
+        page.plot(plot, "caption")
+        return page.html()
+
+    assert made() == made()
