@@ -31,7 +31,7 @@ def watched(make_world, **rtp):
     return world
 
 
-def pretend(world, *, hits, misses):
+def pretend(world, *, hits, misses, day=EVER):
     """Put plays into the histogram that no honest sequencer would have put there."""
     with writing(world.engine) as connection:
         series = connection.scalars(select(RtpSeriesRow.id)).one()
@@ -39,11 +39,10 @@ def pretend(world, *, hits, misses):
         connection.execute(
             insert(RtpCellRow),
             [
-                {"series_id": series, "day": EVER, "weight": 64, "multiplier": text, "expected": "99/100", "plays": n}
+                {"series_id": series, "day": day, "weight": 64, "multiplier": text, "expected": "99/100", "plays": n}
                 for text, n in (("63/32", hits), ("0", misses))
             ],
         )
-        connection.execute(update(RtpSeriesRow).values(last_digest=RtpSeriesRow.last_digest + 0))
 
 
 def alarms(world):
@@ -92,8 +91,7 @@ def test_an_acknowledged_series_begins_anew_and_at_a_stricter_level(make_world):
     play_on(world)
     # What was there before counts no more.
     assert len(alarms(world)) == 1
-    with writing(world.engine) as connection:
-        connection.execute(update(RtpCellRow).where(RtpCellRow.day != EVER).values(plays=3_000))
+    pretend(world, hits=3_000, misses=100, day=START_US // 86_400_000_000)
     play_on(world)
     assert [alarm.alpha for alarm in alarms(world)] == ["1/400", "1/1200"]
     assert alarms(world)[1].from_digest == 3
