@@ -41,7 +41,10 @@ class Connection:
 
 
 def connection_options(command: Command) -> Command:
-    """Add the options of a connection; the command gets a `Connection` as ``connection``."""
+    """Add the options of a connection; the command gets a `Connection` as ``connection``.
+
+    A command with a flag ``register`` gets None while that is not set: then no settings are needed either.
+    """
 
     @functools.wraps(command)
     def gather(
@@ -54,6 +57,8 @@ def connection_options(command: Command) -> Command:
         ca: Path | None,
         **options: Any,
     ) -> Any:
+        if not options.get("register", True):
+            return command(*arguments, connection=None, **options)
         development = True
         if target is None:
             config = read_config(config_path)
@@ -108,7 +113,13 @@ def tls_files(connection: Connection) -> "Tls | None":
     return Tls(ca=connection.ca, certificate=connection.certificate, key=connection.private_key)
 
 
-def call(method: "grpc.UnaryUnaryMultiCallable[Any, Answer]", request: Any, connection: Connection) -> Answer:
+def call(
+    method: "grpc.UnaryUnaryMultiCallable[Any, Answer] | grpc.StreamUnaryMultiCallable[Any, Answer]",
+    request: Any,
+    connection: Connection,
+    *,
+    timeout_s: float = _TIMEOUT_S,
+) -> Answer:
     """Make one call as the connection's caller; a status that is no answer becomes a CallError of one line."""
     import grpc
 
@@ -116,6 +127,6 @@ def call(method: "grpc.UnaryUnaryMultiCallable[Any, Answer]", request: Any, conn
     from rng_service.client.status import read_failure
 
     try:
-        return method(request, timeout=_TIMEOUT_S, metadata=((CALLER_KEY, connection.caller),))
+        return method(request, timeout=timeout_s, metadata=((CALLER_KEY, connection.caller),))
     except grpc.RpcError as error:
         raise read_failure(error, getattr(request, "request_id", "")).error from None

@@ -2,6 +2,7 @@
 
 # ruff: noqa: PLC0415 - a command loads what it needs when it runs
 
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -11,10 +12,13 @@ import click
 from anchor import canonical
 from anchor.errors import MalformedError
 from rng_service.cli.connection import Connection, call, connection_options, open_connection
+from rng_service.cli.game_files import upload_files
 from rng_service.cli.options import json_option
 from rng_service.cli.output import print_json, print_table, table_lines
+from rng_service.cli.stake_engine import import_stake_engine
 from rng_service.errors import ConfigError
 from rng_service.games import GameError, load_game, theory
+from rng_service.games.files import files_beside, find_beside
 from rng_service.par import par_page, par_sheet
 
 __all__ = ["game"]
@@ -23,6 +27,9 @@ __all__ = ["game"]
 @click.group()
 def game() -> None:
     """Game definitions: exact return, registration."""
+
+
+game.add_command(import_stake_engine)
 
 
 @game.command(epilog="Example: sealdraw game check games/european-roulette.json")
@@ -94,6 +101,11 @@ def par(file: Path, out: Path, as_json: bool) -> None:
 )
 @click.option("--lanes", type=click.IntRange(1, 256), default=1, show_default=True, help="Rows of pools per stream.")
 @click.option("--pool-size", type=click.IntRange(1, 1 << 20), help="Slots of a pool; by default that of the settings.")
+@click.option(
+    "--files",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Where the files that the definition names are; by default beside it.",
+)
 @connection_options
 @json_option
 def register(
@@ -101,20 +113,23 @@ def register(
     play_classes: tuple[str, ...],
     lanes: int,
     pool_size: int | None,
+    files: Path | None,
     connection: Connection,
     as_json: bool,
 ) -> None:
     """Register a game version for ever; the same definition again changes nothing.
 
-    Pools are sealed at once, and can be drawn from when their beacon round has come.
+    Files that the definition names (weights, books) are uploaded first. Pools are sealed at once, and can be drawn from
+    when their beacon round has come.
     """
     from sealdraw.v1 import operator_pb2, operator_pb2_grpc, types_pb2
 
     from rng_service.request_id import new_request_id
 
     classes = {"real": types_pb2.PLAY_CLASS_REAL, "free": types_pb2.PLAY_CLASS_FREE}
+    directory = files or file.parent
     try:
-        definition = load_game(file)
+        definition = load_game(file, files_beside(directory))
     except GameError as error:
         raise MalformedError(f"{file}: {error}") from None
     request = operator_pb2.RegisterGameRequest(
@@ -125,6 +140,7 @@ def register(
         pool_size=pool_size or 0,
     )
     with open_connection(connection) as channel:
+        upload_files(channel, definition, partial(find_beside, directory), connection)
         answer = call(operator_pb2_grpc.OperatorServiceStub(channel).RegisterGame, request, connection)
     _show_games([answer.game], as_json)
 

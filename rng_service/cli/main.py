@@ -22,7 +22,8 @@ UNUSABLE = 2
 INTERRUPTED = 130
 TRACEBACK_VARIABLE = "SEALDRAW_TRACEBACK"
 # Modules of the extras, by what they are installed with.
-_EXTRAS = {"grpc": "server", "google": "server", "sealdraw": "server", "sqlalchemy": "server", "alembic": "server"}
+_SERVER = ("alembic", "google", "grpc", "msgspec", "sealdraw", "sqlalchemy", "zstandard")
+_EXTRAS = dict.fromkeys(_SERVER, "server")
 
 
 class _InOrder(click.Group):
