@@ -11,6 +11,7 @@ __all__ = ["par_page"]
 _SHOWN_ITEMS: Final = 200
 _SHOWN_PRIZES: Final = 200
 _LONGEST_FRACTION: Final = 27
+_WIDEST_FRACTION: Final = 80
 _HEADER: Final = ("bet", "return", "hits", "deviation", "VI 90 %", "VI 95 %", "top prize", "odds", "exposure")
 
 
@@ -40,7 +41,9 @@ def _program(page: Page, name: str, program: Mapping[str, Any]) -> None:
         page.text("This program has no bets: it gives outcomes only.")
         return
     page.table(Table(_HEADER, [_figures(label, bet) for label, bet in bets.items()]))
-    page.table(Table(("bet", "return, exactly"), [(label, bet["rtp"]) for label, bet in bets.items()], left=2))
+    page.table(
+        Table(("bet", "return, exactly"), [(label, _exactly(bet["rtp"])) for label, bet in bets.items()], left=2)
+    )
     for step in program["definition"]["steps"]:
         if step["step"] == "reels":
             _strips(page, step["strips"])
@@ -176,6 +179,12 @@ def _class_name(part: Mapping[str, str]) -> str:
     if part["from"] == part["below"]:
         return part["from"]
     return f"below {part['below']}" if part["from"] == "0" else f"{part['from']}-{part['below']}"
+
+
+def _exactly(text: str) -> str:
+    if len(text) <= _WIDEST_FRACTION:
+        return text
+    return f"{float(Fraction(text)):.15f} (the fraction has {len(text)} characters: see the JSON sheet)"
 
 
 def _fraction(text: str) -> str:
