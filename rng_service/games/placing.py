@@ -6,6 +6,7 @@ cards were held) comes after it, on a stake that the draw fixed.
 """
 
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Final, cast
 
 from rng_service.games.models.base import Bet, DecidedBet, FollowingBet, RaisingBet
@@ -63,10 +64,10 @@ def follows(bet: Bet | None) -> Outcome | None:
     return cast("FollowingBet", bet).follows
 
 
-def stakes(bet: Bet | None) -> int:
+def stakes(bet: Bet | None) -> Fraction:
     """Return how many times the stake of its draw a settlement's bet plays for: 1, unless it was raised."""
     if bet is None or not _hooks(bet).raises:
-        return 1
+        return Fraction(1)
     return cast("RaisingBet", bet).stakes
 
 

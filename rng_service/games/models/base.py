@@ -104,8 +104,8 @@ class RaisingBet(Protocol):
     """
 
     @property
-    def stakes(self) -> int:
-        """How many times the stake of the draw it plays for, at least 1."""
+    def stakes(self) -> Fraction:
+        """How many times the stake of the draw it plays for, at least 1; an insurance adds a half."""
 
 
 @runtime_checkable
