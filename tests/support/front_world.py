@@ -18,7 +18,7 @@ from rng_service.front.draw_service import DrawService
 from rng_service.front.engine import DrawEngine
 from rng_service.front.opening import open_records
 from rng_service.game_file_store import GameFileStore
-from rng_service.games import parse_game
+from rng_service.games import GameDefinition, parse_game
 from rng_service.ledger.engine import open_engine, reading, sqlite_url, writing
 from rng_service.ledger.models import Base, GameRow, GroupRow, LogEntryRow, PoolRow, StreamRow
 from rng_service.ledger.reading import read_group
@@ -65,7 +65,15 @@ class LocalVault:
 class FrontWorld:
     """A front for one game; `add_pool` seals and activates the next pool of a lane."""
 
-    def __init__(self, directory: Path, *, url: str = "", game: str = "european-roulette", lanes: int = 1) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        *,
+        url: str = "",
+        game: str = "european-roulette",
+        definition: GameDefinition | None = None,
+        lanes: int = 1,
+    ) -> None:
         self.public = directory / "public"
         self.store = GameFileStore(directory / "game-files")
         self.vkey = initialise_vault(directory / "vault", ORIGIN, clock_us=system_clock_us)
@@ -73,7 +81,7 @@ class FrontWorld:
         self.vault = LocalVault(self.core)
         self.ledger: Engine = open_engine(url or sqlite_url(directory / "ledger.db"))
         Base.metadata.create_all(self.ledger)
-        self.definition = parse_game((GAMES / f"{game}.json").read_bytes())
+        self.definition = definition or parse_game((GAMES / f"{game}.json").read_bytes())
         self.program = min(self.definition.programs)
         self._leaves: list[bytes] = []
         self._signed = 0
@@ -93,13 +101,14 @@ class FrontWorld:
                 .values(game_id=game_id, program=self.program, play_class="real", lanes=lanes, pool_size=64)
                 .returning(StreamRow.id),
             ).scalar_one()
-        self._numbers: dict[int, int] = {}
+        self._game_id = game_id
+        self._numbers: dict[tuple[str, int], int] = {}
         self.catalog = Catalog(self.ledger, self.public, "test", self.store)
         self.catalogs = [self.catalog]
         self.engines: list[DrawEngine] = []
 
     def add_pool(self, size: int = 64, lane: int = 0) -> str:
-        number = self._numbers[lane] = self._numbers.get(lane, 0) + 1
+        number = self._numbers[self.program, lane] = self._numbers.get((self.program, lane), 0) + 1
         game = self.definition
         pool_id = f"test/{game.game}/{game.version}/{self.program}/real/{lane}/{number}"
         sealed = self.core.seal(pool_id, size, "independent")
@@ -151,6 +160,17 @@ class FrontWorld:
             )
         self.refresh()
         return pool_id
+
+    def use(self, program: str) -> None:
+        """Go on with another program of the game, in a stream of its own."""
+        self.program = program
+        with writing(self.ledger) as connection:
+            self.stream_id = connection.execute(
+                insert(StreamRow)
+                .values(game_id=self._game_id, program=program, play_class="real", lanes=1, pool_size=64)
+                .returning(StreamRow.id),
+            ).scalar_one()
+        self.refresh()
 
     def register_version(self, version: int, change: Callable[[dict[str, Any]], None]) -> None:
         """Register the same game again, changed, with a stream for the same program and no pools."""

@@ -225,3 +225,48 @@ def test_each_wrong_field_is_named(sqlite_world, field, value):
     sqlite_world.add_pool(1)
     service = sqlite_world.service()
     assert refused_field(service, sqlite_world.draw_request(), **{field: value}) == [field]
+
+
+@pytest.fixture
+def staked_draw(world, service):
+    """A draw with a stake and no bet: its bettor decides in sight of the outcome."""
+    request = world.draw_request(client_seed=seed(), wager=wager(100, bet=""))
+    return request, service.draw(request, "server", 5).receipt
+
+
+@pytest.mark.parametrize("status", [FINAL, VOID])
+@pytest.mark.parametrize(("field", "value"), [("stake_minor", 101), ("currency", "USD")])
+def test_a_stake_that_the_draw_fixed_is_settled_as_it_stands(world, service, staked_draw, status, field, value):
+    draw, receipt = staked_draw
+    settled = {"payout_minor": pays(world, receipt)} if status == FINAL else {"reason": "table-closed"}
+    assert refused_field(service, draw, status=status, **settled | {field: value}) == [field]
+    settle(service, draw, status=status, **settled)
+
+
+def test_a_stake_that_the_draw_fixed_has_one_bettor(world, service, staked_draw):
+    draw, receipt = staked_draw
+    due = pays(world, receipt)
+    requests = [settle_request(draw, bettor=bettor(str(name)), payout_minor=due) for name in range(8)]
+
+    def attempt(request):
+        try:
+            return service.settle(request, "server", 5)
+        except InvalidArgument as error:
+            return error.violations[0][0]
+
+    with ThreadPoolExecutor(8) as threads:
+        answers = list(threads.map(attempt, requests))
+    assert answers.count("bettor") == 7
+    assert world.rows("SELECT count(*) FROM settlements") == [(1,)]
+    winner = next(index for index, answer in enumerate(answers) if answer != "bettor")
+    assert service.settle(requests[winner], "server", 5) == answers[winner]
+
+
+def test_each_outcome_of_a_batch_with_a_stake_is_settled_by_itself(world, service):
+    request = world.batch_request(3, wager=wager(100, bet=""))
+    (receipt,) = service.batch_draw(request, "server", 5).receipts
+    for item in range(3):
+        settle(service, request, item=item, payout_minor=pays(world, receipt, item))
+    assert refused_field(service, request, bettor=bettor("berta"), item=1, payout_minor=pays(world, receipt, 1)) == [
+        "bettor"
+    ]
