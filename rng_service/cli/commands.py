@@ -15,7 +15,10 @@ from rng_service.cli.game_server import draw, reserve, resolve, settle
 from rng_service.cli.init import init
 from rng_service.cli.keys import keys
 from rng_service.cli.pool import pool
+from rng_service.cli.recall import recall
+from rng_service.cli.reconcile import reconcile
 from rng_service.cli.recover import recover
+from rng_service.cli.rollups import ledger
 from rng_service.cli.rtp import rtp
 from rng_service.cli.serve import serve
 from rng_service.cli.verify import verify
@@ -37,6 +40,9 @@ COMMANDS: Final[tuple[click.Command, ...]] = (
     export,
     anchor,
     rtp,
+    reconcile,
+    recall,
+    ledger,
     pool,
     keys,
     caller,

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from rng_service.client.channel import Tls
 
-__all__ = ["Connection", "call", "connection_options", "open_connection", "tls_files"]
+__all__ = ["Connection", "call", "connection_options", "open_connection", "stream", "tls_files"]
 
 _TIMEOUT_S: Final = 30.0
 
@@ -130,3 +130,18 @@ def call(
         return method(request, timeout=timeout_s, metadata=((CALLER_KEY, connection.caller),))
     except grpc.RpcError as error:
         raise read_failure(error, getattr(request, "request_id", "")).error from None
+
+
+def stream(
+    method: "grpc.UnaryStreamMultiCallable[Any, Answer]", request: Any, connection: Connection
+) -> Iterator[Answer]:
+    """Yield what a call streams to the connection's caller, for as long as it lasts; errors as for `call`."""
+    import grpc
+
+    from rng_service.client.channel import CALLER_KEY
+    from rng_service.client.status import read_failure
+
+    try:
+        yield from method(request, metadata=((CALLER_KEY, connection.caller),))
+    except grpc.RpcError as error:
+        raise read_failure(error, "").error from None

@@ -34,19 +34,24 @@ def verify_proof_file(receipt: bytes, proof: bytes, vkey: str | VerifierKey) -> 
     with located():
         key = vkey if isinstance(vkey, VerifierKey) else VerifierKey.parse(vkey)
         stated, record = read_receipt(receipt)
-        with located(path="proof"):
-            log_proof = parse_proof(proof)
-            if log_proof.extra is None:
-                raise VerificationError("proof-extra", "the proof names no digest entry")
-            place = parse_record_place(log_proof.extra)
-            entry = _read_digest(place.entry)
-            require(
-                entry.origin == stated.origin,
-                "receipt-origin",
-                f"the receipt is of {stated.origin}, the digest of {entry.origin}",
-            )
-            _check_member(entry, record, place.index, place.path)
-            checkpoint = verify_proof(log_proof, leaf_hash(place.entry), key, stated.origin)
+        return verify_record_proof(record, proof, key, stated.origin)
+
+
+def verify_record_proof(record: OpenedRecord, proof: bytes, vkey: VerifierKey, origin: str) -> ProofReport:
+    """Check that ``record``, of any kind, stands in a digest of the log ``origin``; errors as `verify_proof_file`."""
+    with located(path="proof"):
+        log_proof = parse_proof(proof)
+        if log_proof.extra is None:
+            raise VerificationError("proof-extra", "the proof names no digest entry")
+        place = parse_record_place(log_proof.extra)
+        entry = _read_digest(place.entry)
+        require(
+            entry.origin == origin,
+            "receipt-origin",
+            f"the receipt is of {origin}, the digest of {entry.origin}",
+        )
+        _check_member(entry, record, place.index, place.path)
+        checkpoint = verify_proof(log_proof, leaf_hash(place.entry), vkey, origin)
     return ProofReport(
         pool=record.pool,
         slot=record.slot,
