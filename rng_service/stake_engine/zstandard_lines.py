@@ -20,6 +20,7 @@ _FREE: Final = 64 << 20
 _MAX_WINDOW: Final = 1 << 27
 _READ: Final = 1 << 18
 _PIECE: Final = 1 << 10
+_PART: Final = 1 << 18
 
 
 def read_lines(
@@ -56,9 +57,14 @@ def read_lines(
 
 
 def _check_longest(lines: bytes, first: int, name: str, longest_line: int) -> None:
-    for line, text in enumerate(lines.split(b"\n"), first):
-        if len(text) > longest_line:
+    start = 0
+    while start < len(lines):
+        # The last end within reach: if there is none, the line that begins here is too long.
+        end = lines.rfind(b"\n", start, start + longest_line + 1)
+        if end < 0:
+            line = first + lines.count(b"\n", 0, start)
             raise MalformedError(f"{name}, line {line}: longer than {longest_line} bytes")
+        start = end + 1
 
 
 def _decompressed(file: BinaryIO, name: str, consumed: Callable[[bytes], None]) -> Iterator[bytes]:
@@ -84,8 +90,8 @@ def _decompressed(file: BinaryIO, name: str, consumed: Callable[[bytes], None]) 
                     raise MalformedError(
                         f"{name}: the first {taken} bytes expand to more than {made}; no text is that repetitive"
                     )
-                if plain:
-                    yield plain
+                for part in range(0, len(plain), _PART):
+                    yield plain[part : part + _PART]
         if taken > MAX_COMPRESSED_BYTES:
             raise MalformedError(f"{name}: more than {MAX_COMPRESSED_BYTES} bytes")
     if frame is not None:
