@@ -78,6 +78,8 @@ class NodeProcess:
 def _run(module: str, arguments: list[str], environment: dict[str, str], log: str, group: int) -> None:
     """Become the process: what `python -m module arguments` would be in this environment."""
     os.setpgid(0, group)
+    # To its parent it is one that ends with it; for itself it is no daemon, which could start no process of its own.
+    multiprocessing.current_process()._config["daemon"] = False
     output = os.open(log, os.O_WRONLY | os.O_APPEND)
     for descriptor in (1, 2):
         os.dup2(output, descriptor)

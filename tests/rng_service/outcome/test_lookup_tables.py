@@ -56,7 +56,7 @@ def test_the_largest_total_is_drawn_from():
     assert (derive(Fixed(0)), derive(Fixed(MAX_TOTAL - 2)), derive(Fixed(MAX_TOTAL - 1))) == ((0,), (0,), (1,))
 
 
-@given(st.lists(st.tuples(st.integers(0, 9), st.sampled_from([0, 10, 20])), min_size=1).filter(lambda rows: any(rows)))
+@given(st.lists(st.tuples(st.integers(0, 9), st.sampled_from([0, 10, 20])), min_size=1).filter(any))
 def test_payouts_that_are_never_drawn_have_no_weight(rows):
     weights, payouts = [row[0] for row in rows], [row[1] for row in rows]
     if not any(weights):
