@@ -16,6 +16,8 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 import core_benches
 import ledger_bench
+import lookup_benches
+import rtp_benches
 import service_benches
 
 LEDGER_ROWS = int(os.environ.get("BENCH_LEDGER_ROWS", "2000000"))
@@ -26,6 +28,11 @@ BENCHES: dict[str, Callable[[], dict[str, Any]]] = {
     "seal_slots": core_benches.seal_slots,
     "verify_records": service_benches.verify_records,
     "memory_per_ready_slot": service_benches.memory_per_ready_slot,
+    "rtp_query_100m": rtp_benches.rtp_query_100m,
+    "digest_with_rollups": rtp_benches.digest_with_rollups,
+    "draw_rate_with_rollups": rtp_benches.draw_rate_with_rollups,
+    "import_lookup_1m": lookup_benches.import_lookup_1m,
+    "weighted_draw_1m": lookup_benches.weighted_draw_1m,
     "draw_rate_with_rows": lambda: ledger_bench.draw_rate_with_rows(rows=LEDGER_ROWS),
 }
 
