@@ -177,6 +177,31 @@ def test_every_kind_of_receipt_of_an_honest_operator_is_accepted(tmp_path, shape
         assert status == 0, (name, verdict)
 
 
+@pytest.mark.parametrize(
+    ("members", "status"),
+    [
+        ({"round": "hi-lo.1", "step": 1}, 0),
+        ({"round": "hi-lo.1", "step": 2**31 - 1}, 0),
+        ({"round": "hi-lo.1"}, 1),
+        ({"step": 1}, 1),
+        ({"round": "hi-lo.1", "step": 0}, 1),
+        ({"round": "hi-lo.1", "step": 2**31}, 1),
+        ({"round": "hi lo", "step": 1}, 1),
+    ],
+    ids=str,
+)
+def test_a_step_of_a_round_is_accepted_in_its_one_form(tmp_path, members, status):
+    class InARound(Operator):
+        def on_binding(self, kind, binding):
+            return binding | members if kind == "draw" else binding
+
+    operator = InARound(tmp_path / "public")
+    tell(operator)
+    (tmp_path / "receipt.json").write_bytes(operator.receipt(operator.plain))
+    found, verdict, _ = verify(tmp_path / "receipt.json", operator.directory, operator.vkey)
+    assert found == status, verdict
+
+
 def test_a_draw_that_no_digest_has_yet_is_pending(tmp_path):
     operator = Operator(tmp_path / "public")
     tell(operator)
