@@ -13,7 +13,7 @@ from rng_service.games.models.base import ModelKind
 from rng_service.games.reading import Node
 from rng_service.games.reels.counting import Counting
 from rng_service.games.reels.lines import DIRECTIONS, Lines
-from rng_service.games.reels.paylines import COMBINATIONS, LineRule, LineRules, units
+from rng_service.games.reels.paylines import COMBINATIONS, LineRule, LineRules, NumberRule, units
 from rng_service.games.reels.reading import (
     AWARDS_SCHEMA,
     COMMON_FIELDS,
@@ -22,6 +22,7 @@ from rng_service.games.reels.reading import (
     MAX_REELS,
     MAX_ROWS,
     MAX_SYMBOLS,
+    PAYS_SCHEMA,
     Frame,
     read_awards,
     read_frame,
@@ -33,7 +34,16 @@ from rng_service.outcome import Step
 
 MAX_LINES = 256
 MAX_COST = 1_000_000
-_OPTIONAL = (*COMMON_FIELDS, "groups", "line_awards", "direction", "wild_multipliers", "wilds_alone", "cost")
+_OPTIONAL = (
+    *COMMON_FIELDS,
+    "groups",
+    "line_awards",
+    "number_pays",
+    "direction",
+    "wild_multipliers",
+    "wilds_alone",
+    "cost",
+)
 
 
 def read_lines(settlement: Node, steps_node: Node, steps: Sequence[Step]) -> SpinModel:
@@ -66,6 +76,7 @@ def read_lines(settlement: Node, steps_node: Node, steps: Sequence[Step]) -> Spi
         len(frame.symbols),
         reels,
         _rules(frame, owners, counting, awards),
+        [NumberRule(name, frame.symbols[name], units(pays, frame.unit)) for name, pays in frame.number_pays.items()],
         {symbol: wild.multiplier for symbol, wild in frame.wilds.items() if wild.multiplier > 1},
         fields["wild_multipliers"].choice(COMBINATIONS) if "wild_multipliers" in fields else "product",
         "wilds_alone" not in fields or fields["wilds_alone"].boolean(),
@@ -163,6 +174,7 @@ MODEL = ModelKind(
                     "items": {"$ref": "#/$defs/symbol"},
                 },
             },
+            "number_pays": PAYS_SCHEMA,
             "line_awards": AWARDS_SCHEMA,
             "direction": {"enum": list(DIRECTIONS)},
             "wild_multipliers": {"enum": list(COMBINATIONS)},

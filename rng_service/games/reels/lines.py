@@ -137,6 +137,9 @@ class Lines:
         return found
 
     def _label(self, rule: int, length: int, multiplied: int) -> str:
+        runs = len(self.rules.rules)
+        if rule >= runs:
+            return f"{length} {self.rules.numbers[rule - runs].name} on the line"
         name = f"{length} {self.rules.rules[rule].name}"
         return name if multiplied == 1 else f"{name}, wild x{multiplied}"
 

@@ -4,7 +4,8 @@ A rule has its own symbols (one, or the members of a group) and the symbols that
 wilds that stand for it. The run of a rule is the longest beginning of the line whose symbols all count for it.
 A run of n offers the rule's prize for every length up to n, multiplied by the wilds in that part that stand for
 another symbol; the line pays the highest prize that any rule offers. Where wilds alone do not pay, a length
-counts only if one of the rule's own symbols is in it.
+counts only if one of the rule's own symbols is in it. Beside the runs, a symbol can pay by its number on the
+line, wherever it stands.
 """
 
 from collections.abc import Mapping, Sequence
@@ -30,12 +31,22 @@ class LineRule:
 
 
 @dataclass(frozen=True, slots=True)
+class NumberRule:
+    """``pays`` are integer units by the least number of ``symbol`` on the line, in any place."""
+
+    name: str
+    symbol: int
+    pays: Mapping[int, int]
+
+
+@dataclass(frozen=True, slots=True)
 class LineRules:
     """All rules of a line. ``multipliers`` are those of the wilds above 1, ``combination`` one of COMBINATIONS."""
 
     symbols: int
     reels: int
     rules: Sequence[LineRule]
+    numbers: Sequence[NumberRule]
     multipliers: Mapping[int, int]
     combination: str
     wilds_alone: bool
@@ -46,7 +57,7 @@ class Won(NamedTuple):
 
     prize: int
     length: int
-    order: int  # minus the number of the rule
+    order: int  # minus the number of the rule, those of the runs before those of the numbers
     multiplied: int
 
 
@@ -68,6 +79,7 @@ class _State(NamedTuple):
     runs: tuple[_Run, ...]
     best: Won
     awards: int
+    numbers: tuple[int, ...]
 
 
 NOTHING = Won(0, 0, 0, 1)
@@ -84,10 +96,12 @@ class LineAutomaton:
 def line_automaton(rules: LineRules, *, whole: bool = True) -> LineAutomaton:
     """Build the automaton; without ``whole``, runs over the whole line do not count.
 
-    The second is for lines read from their last reel where both directions pay: a full line pays once. Raises
+    The second is for lines read from their last reel where both directions pay: a full line pays once, and so
+    do numbers. Raises
     GameError when it would have more than 10,000 states.
     """
-    layer: dict[_State, int] = {_State(tuple(_Run(rule, False, 1, NOTHING) for rule in _each(rules)), NOTHING, 0): 0}
+    runs = tuple(_Run(rule, False, 1, NOTHING) for rule in range(len(rules.rules)))
+    layer: dict[_State, int] = {_State(runs, NOTHING, 0, (0,) * len(rules.numbers) if whole else ()): 0}
     layers = []
     for reel in range(rules.reels):
         following: dict[_State, int] = {}
@@ -126,10 +140,6 @@ def line_chances(automaton: LineAutomaton, symbols_by_reel: Sequence[Mapping[int
     return found
 
 
-def _each(rules: LineRules) -> range:
-    return range(len(rules.rules))
-
-
 def _step(rules: LineRules, state: _State, length: int, symbol: int) -> _State:
     best, awards = state.best, state.awards
     runs = []
@@ -147,7 +157,10 @@ def _step(rules: LineRules, state: _State, length: int, symbol: int) -> _State:
         if length in rule.pays and (own or rules.wilds_alone):
             offered = max(offered, Won(rule.pays[length] * multiplied, length, -run.rule, multiplied))
         runs.append(_Run(run.rule, own, multiplied, offered))
-    return _State(tuple(runs), best, awards)
+    numbers = tuple(
+        [number + (symbol == rule.symbol) for number, rule in zip(state.numbers, rules.numbers, strict=False)]
+    )
+    return _State(tuple(runs), best, awards, numbers)
 
 
 def _combined(combination: str, one: int, other: int) -> int:
@@ -165,6 +178,10 @@ def _result(rules: LineRules, state: _State, *, whole: bool) -> LineResult:
         best = max(best, run.offered)
         if run.own or rules.wilds_alone:
             awards += rules.rules[run.rule].awards.get(rules.reels, 0)
+    for position, number in enumerate(state.numbers):
+        pays = rules.numbers[position].pays
+        for least in pays.keys() & range(1, number + 1):
+            best = max(best, Won(pays[least], least, -len(rules.rules) - position, 1))
     return LineResult(best, awards)
 
 

@@ -42,7 +42,7 @@ class Scatter:
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """The parts of a slot before its lines or ways; ``pays`` are times the multiplier of the program."""
+    """The parts of a slot before its lines or ways; all prizes are times the multiplier of the program."""
 
     symbols: Mapping[str, int]
     strips: Sequence[Sequence[int]]
@@ -51,12 +51,12 @@ class Frame:
     wilds: Mapping[int, Wild]
     scatters: Sequence[Scatter]
     pays: Mapping[str, Mapping[int, Fraction]]
-    multiplier: Fraction
+    number_pays: Mapping[str, Mapping[int, Fraction]]
 
     @property
     def unit(self) -> int:
         """The smallest denominator in which every prize is a whole number."""
-        tables = [*self.pays.values(), *(scatter.pays for scatter in self.scatters)]
+        tables = [*self.pays.values(), *self.number_pays.values(), *(scatter.pays for scatter in self.scatters)]
         return lcm(*(prize.denominator for table in tables for prize in table.values()))
 
     def counting(self, scale: int, line_awards: Mapping[str, int]) -> Counting:
@@ -103,13 +103,17 @@ def read_frame(
     multiplier = fields["multiplier"].multiplier() if "multiplier" in fields else Fraction(1)
     scatters = _scatters(settlement, fields, symbols, sum(rows))
     scattered = {scatter.symbol for scatter in scatters if scatter.pays}
-    pays = {}
-    for name, node in fields["pays"].members(1, 2 * MAX_SYMBOLS).items():
-        if name not in symbols and name not in (groups or {}):
-            node.fail("this symbol is not in symbols")
-        if name in scattered:
-            node.fail(f"the scatter pays by {'scatter_pays' if 'scatter' in fields else 'scatters'}, not here")
-        pays[name] = {length: prize * multiplier for length, prize in _lengths(node, count).items()}
+    tables = []
+    for key, names in (("pays", {*symbols, *(groups or {})}), ("number_pays", set(symbols))):
+        table = {}
+        for name, node in fields[key].members(1, 2 * MAX_SYMBOLS).items() if key in fields else ():
+            if name not in names:
+                node.fail("this symbol is not in symbols")
+            if name in scattered:
+                node.fail(f"the scatter pays by {'scatter_pays' if 'scatter' in fields else 'scatters'}, not here")
+            table[name] = {length: prize * multiplier for length, prize in _lengths(node, count).items()}
+        tables.append(table)
+    pays, number_pays = tables
     paying = frozenset(
         symbol for name in pays for symbol in (groups or {}).get(name, frozenset((symbols.get(name, -1),)))
     )
@@ -119,7 +123,7 @@ def read_frame(
         for item in scatters
     ]
     weights = getattr(reels, "weights", None)
-    return Frame(symbols, strips, weights, rows, wilds, scatters, pays, multiplier)
+    return Frame(symbols, strips, weights, rows, wilds, scatters, pays, number_pays)
 
 
 def read_symbols(node: Node) -> dict[str, int]:

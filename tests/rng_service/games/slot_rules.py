@@ -146,6 +146,10 @@ def one_way(rules, symbols, *, whole):
             part = symbols[: int(length)]
             if int(length) <= run and counts_alone(rules, part, name):
                 best = max(best, Fraction(pays) * factor(rules, part, name))
+    for name, table in rules.get("number_pays", {}).items() if whole else ():
+        for least, pays in table.items():
+            if symbols.count(name) >= int(least):
+                best = max(best, Fraction(pays))
     for program, by_symbol in rules.get("line_awards", {}).items():
         for name, table in by_symbol.items():
             run = run_of(rules, symbols, name)

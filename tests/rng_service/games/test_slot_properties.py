@@ -106,6 +106,8 @@ def _lines(draw, rules, shown, reels):
     rules["wild_multipliers"] = draw(st.sampled_from(["product", "sum", "highest"]))
     rules["wilds_alone"] = draw(st.booleans())
     if draw(st.booleans()):
+        rules["number_pays"] = {draw(st.sampled_from(["W", "A"])): draw(tables(reels))}
+    if draw(st.booleans()):
         rules["cost"] = draw(st.integers(1, 10))
     if draw(st.booleans()):
         rules["groups"] = {"any": draw(st.sampled_from([["A", "B"], ["B", "C"], ["A", "B", "C"], ["W", "A"]]))}
