@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import grpc
-from sealdraw.v1 import draw_pb2, operator_pb2, operator_pb2_grpc
+from sealdraw.v1 import draw_pb2, operator_pb2, operator_pb2_grpc, types_pb2
 
 from rng_service.request_id import new_request_id
 
@@ -72,6 +72,12 @@ class Scene:
         command = [sys.executable, "-m", f"rng_service.{name}.process", *arguments]
         self._processes[name] = spawn(command, cores, stdout=log, stderr=log)
 
+    def restart(self, name: str, cores: set[int] | None, *arguments: str) -> None:
+        """End one process cleanly and start it again; the others stay."""
+        self._processes[name].send_signal(signal.SIGTERM)
+        self._processes[name].wait(60)
+        self.start(name, cores, *arguments)
+
     def pid(self, name: str) -> int:
         return self._processes[name].pid
 
@@ -107,10 +113,18 @@ def scene(*, pin: bool, pool_size: int = 131_072, directory: Path | None = None)
             shutil.rmtree(base, ignore_errors=True)
 
 
-def draw_bodies(count: int) -> list[bytes]:
+def draw_bodies(count: int, *, bet: bool = False) -> list[bytes]:
+    wager = types_pb2.Wager(stake_minor=100, currency="EUR", bet='{"bet":"red"}') if bet else None
+    tags = types_pb2.Tags(brand="north", jurisdiction="MT", channel="web") if bet else None
     return [
         draw_pb2.DrawRequest(
-            request_id=new_request_id(), game=GAME, program=PROGRAM, play_class=1, client_seed=os.urandom(32)
+            request_id=new_request_id(),
+            game=GAME,
+            program=PROGRAM,
+            play_class=1,
+            client_seed=os.urandom(32),
+            wager=wager,
+            tags=tags,
         ).SerializeToString()
         for _ in range(count)
     ]

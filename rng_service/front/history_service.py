@@ -17,6 +17,7 @@ from rng_service.front.checks import MAX_TAG, Checks
 from rng_service.front.opening import OpenedRecord, stored_records
 from rng_service.front.paging import page_token, read_page
 from rng_service.front.receipt_proofs import digests_from, proofs
+from rng_service.games.files import GameFiles
 from rng_service.ledger.engine import reading
 from rng_service.ledger.models import POSITION_BITS
 from rng_service.ledger.reading import StoredGroup, find_request, read_group
@@ -39,11 +40,15 @@ _MOST_SETTLEMENTS: Final = 1_000
 class HistoryService:
     """The handlers, for auditors and operators: they see the requests of every caller."""
 
-    def __init__(self, ledger: Engine, catalog: Catalog, public_dir: Path, log_key: VerifierKey) -> None:
+    def __init__(
+        self, ledger: Engine, catalog: Catalog, public_dir: Path, log_key: VerifierKey, files: GameFiles
+    ) -> None:
+        """Read definitions whose files are ``files``; everything else is as any auditor has it."""
         self._ledger = ledger
         self._catalog = catalog
         self._public_dir = public_dir
         self._log_key = log_key
+        self._files = files
         self._exports = threading.BoundedSemaphore(_MAX_EXPORTS)
 
     def export_rounds(
@@ -62,7 +67,7 @@ class HistoryService:
         if not self._exports.acquire(blocking=False):
             raise Unavailable("DRAINING", "enough exports of rounds are running on this server", 5_000)
         try:
-            for rounds in past_rounds(self._ledger, _Evaluators(), caller, **bounds):
+            for rounds in past_rounds(self._ledger, _Evaluators(self._files), caller, **bounds):
                 for start in range(0, len(rounds), _ROUNDS_A_MESSAGE):
                     if not active():
                         return
@@ -142,8 +147,8 @@ class HistoryService:
 class _Evaluators:
     """The evaluators of pools as the sequencer has them, for one export."""
 
-    def __init__(self) -> None:
-        self._facts = PoolFactsCache()
+    def __init__(self, files: GameFiles) -> None:
+        self._facts = PoolFactsCache(files)
 
     def get(self, connection: Connection, pool: int) -> PoolEvaluator:
         """Return the evaluator of a pool."""

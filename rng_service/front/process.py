@@ -102,7 +102,8 @@ class Front:
             self._gate.stopping.is_set,
         )
         returns = RtpService(self._ledger, config)
-        history = HistoryService(self._ledger, self._catalog, config.public_dir, VerifierKey.parse(state.log_vkey))
+        log_key = VerifierKey.parse(state.log_vkey)
+        history = HistoryService(self._ledger, self._catalog, config.public_dir, log_key, self._store.files)
         if not install():
             _log.warning("this grpc has no fast path; draws go through worker threads")
         self._slow = ThreadPoolExecutor(_SLOW_THREADS, thread_name_prefix="repeat")

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from rng_service.rtp.grid import highest_point
+from rng_service.rtp.prices import Bounds
 from rng_service.rtp.rollup import CellKey, RollupFold, RollupKey, SeriesKey, Sums
 
 __all__ = ["Delta", "SeriesDelta"]
@@ -33,12 +34,8 @@ class Delta:
     def of_fold(cls, hour: int, fold: RollupFold) -> "Delta":
         """Return what ``fold`` came to."""
         series = {
-            key: SeriesDelta(
-                *_bounds(fold, key),
-                fold.without_evidence.get(key, 0),
-                fold.cells.get(key, {}),
-            )
-            for key in fold.cells.keys() | fold.without_evidence.keys()
+            key: SeriesDelta(*_bounds(item.bounds), item.without_evidence, item.cells)
+            for key, item in fold.series().items()
         }
         return cls(hour, fold.rows(), series)
 
@@ -86,7 +83,6 @@ class Delta:
         )
 
 
-def _bounds(fold: RollupFold, key: SeriesKey) -> tuple[Fraction, Fraction]:
-    found = fold.bounds.get(key)
+def _bounds(bounds: Bounds | None) -> tuple[Fraction, Fraction]:
     # The grid may move a multiplier above the highest prize.
-    return (Fraction(0), Fraction(0)) if found is None else (highest_point(found.highest), found.highest_mean)
+    return (Fraction(0), Fraction(0)) if bounds is None else (highest_point(bounds.highest), bounds.highest_mean)

@@ -8,9 +8,9 @@ has the mean that the multiplier had, so evidence about the mean stays valid; it
 
 from fractions import Fraction
 from functools import lru_cache
-from typing import Final
+from typing import Final, NamedTuple
 
-__all__ = ["grid_point", "highest_point", "stake_weight"]
+__all__ = ["Around", "around", "highest_point", "stake_weight"]
 
 # Points between a power of two and the next, and the finest step: 1/1024 below 1/32.
 _POINTS_AN_OCTAVE: Final = 32
@@ -26,26 +26,36 @@ def stake_weight(stake_minor: int) -> int:
     return 1 << (stake_minor.bit_length() - 1)
 
 
-def grid_point(multiplier: Fraction, chance: int) -> Fraction:
-    """Return the point to which ``multiplier`` moves when ``chance``, uniform on 0 … 2^64 - 1, was drawn."""
-    low, high, odds = _around(multiplier.numerator, multiplier.denominator)
-    return high if chance < odds else low
+class Around(NamedTuple):
+    """The points of the grid below and above a multiplier, as (numerator, denominator), the same one if it is on it.
 
+    A multiplier moves up when its chance, uniform on 0 … 2^64 - 1, is below ``odds``.
+    """
 
-def highest_point(multiplier: Fraction) -> Fraction:
-    """Return the highest point to which a multiplier of at most ``multiplier`` can move."""
-    return _around(multiplier.numerator, multiplier.denominator)[1]
+    low: tuple[int, int]
+    high: tuple[int, int]
+    odds: int
 
 
 @lru_cache(maxsize=65_536)
-def _around(numerator: int, denominator: int) -> tuple[Fraction, Fraction, int]:
-    """Return the points around a multiplier, and how many of the 2^64 chances go to the upper; one point if on it."""
+def around(numerator: int, denominator: int) -> Around:
+    """Return the points around the multiplier ``numerator`` / ``denominator``."""
     multiplier = Fraction(numerator, denominator)
     step = _step(multiplier)
     low = multiplier // step * step
     if low == multiplier:
-        return low, low, 0
-    return low, low + step, int((multiplier - low) / step * _CHANCES)
+        return Around(_parts(low), _parts(low), 0)
+    return Around(_parts(low), _parts(low + step), int((multiplier - low) / step * _CHANCES))
+
+
+def highest_point(multiplier: Fraction) -> Fraction:
+    """Return the highest point to which a multiplier of at most ``multiplier`` can move."""
+    return Fraction(*around(multiplier.numerator, multiplier.denominator).high)
+
+
+def _parts(value: Fraction) -> tuple[int, int]:
+    # Fractions are slow to hash, and these are counted by.
+    return value.numerator, value.denominator
 
 
 def _step(multiplier: Fraction) -> Fraction:

@@ -4,15 +4,19 @@ A fold takes plays one after the other and gives rows. Rows of the same key add 
 days make months, and a rebuild from the records gives the rows that the digests gave.
 """
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, fields
+from collections.abc import Iterable
+from dataclasses import dataclass, field, fields, replace
 from fractions import Fraction
-from typing import NamedTuple
+from hashlib import sha256
+from typing import Final, NamedTuple
 
-from rng_service.rtp.grid import grid_point, stake_weight
+from rng_service.encoding import lp, u64
+from rng_service.rtp.grid import around, stake_weight
 from rng_service.rtp.prices import Bounds, Price
 
-__all__ = ["CellKey", "Play", "RollupFold", "RollupKey", "SeriesKey", "Sums", "Where"]
+__all__ = ["CellKey", "Play", "RollupFold", "RollupKey", "SeriesCells", "SeriesKey", "Sums", "Where"]
+
+_CHANCE_LABEL: Final = lp(b"sealdraw/v1/rtp-grid")
 
 
 class RollupKey(NamedTuple):
@@ -102,98 +106,131 @@ _FIELDS = tuple(field.name for field in fields(Sums))
 class Play(NamedTuple):
     """One bet on one outcome. ``multiplier`` is exact, None where only the payout is known.
 
-    ``chance`` (0 … 2^64 - 1, from the hash of the record) says to which side the multiplier moves on the grid.
+    ``record`` and ``item`` say which outcome it is: the chance that moves a multiplier on the grid comes from them.
     """
 
     stake_minor: int
     payout_minor: int
     price: Price | None
     multiplier: Fraction | None
-    chance: int
+    record: bytes
+    item: int
+
+
+class SeriesCells(NamedTuple):
+    """The evidence of a series in one digest; ``bounds`` is None when no play of it brought any."""
+
+    cells: dict[CellKey, int]
+    without_evidence: int
+    bounds: Bounds | None
 
 
 @dataclass(slots=True)
 class _Priced:
-    """Plays of one row under one price: their sums need no fractions until the end."""
+    """Plays of one row under one price: neither their sums nor their cells need fractions until the end."""
 
+    bounds: Bounds | None
     plays: int = 0
     stake_minor: int = 0
     squares: int = 0
+    without_evidence: int = 0
+    # By weight and grid point.
+    cells: dict[tuple[int, tuple[int, int]], int] = field(default_factory=dict)
 
 
-def _bounded(price: Price, bounds: Bounds) -> bool:
-    return price.exact and price.highest <= bounds.highest and price.mean <= bounds.highest_mean
+@dataclass(slots=True)
+class _Row:
+    sums: Sums = field(default_factory=Sums)
+    priced: dict[Price | None, _Priced] = field(default_factory=dict)
 
 
 class RollupFold:
-    """Adds up the records of one digest. ``rows`` and ``cells`` say what it came to."""
+    """Adds up the records of one digest. ``rows`` and ``series`` say what it came to."""
 
     def __init__(self) -> None:
-        self._sums: dict[RollupKey, Sums] = {}
-        self._priced: dict[tuple[RollupKey, Price], _Priced] = {}
-        self.cells: dict[SeriesKey, dict[CellKey, int]] = {}
-        # Plays that bring no evidence: no exact price, no exact multiplier, or a prize above what the theory lists.
-        self.without_evidence: dict[SeriesKey, int] = {}
-        self.bounds: dict[SeriesKey, Bounds] = {}
+        self._rows: dict[RollupKey, _Row] = {}
 
     def outcomes(self, key: RollupKey, count: int, *, unsettled: bool) -> None:
         """Count slots that were drawn; ``unsettled`` when their bets, if any, come with settlements."""
-        sums = self._row(key)
+        sums = self._row(key).sums
         sums.outcomes += count
         if unsettled:
             sums.unsettled += count
 
     def settled_first(self, key: RollupKey) -> None:
         """Count the first settlement of an outcome, whatever it says."""
-        self._row(key).unsettled -= 1
+        self._row(key).sums.unsettled -= 1
 
     def play(self, key: RollupKey, play: Play, bounds: Bounds | None) -> None:
         """Count one play; ``bounds`` are those of its program, None when plays of it bring no evidence."""
-        stake, price = play.stake_minor, play.price
-        sums = self._row(key)
-        sums.plays += 1
-        sums.hits += play.payout_minor > 0
-        sums.stake_minor += stake
-        sums.payout_minor += play.payout_minor
-        sums.stake_squares += stake * stake
-        if price is None:
-            sums.unpriced += 1
-        else:
-            priced = self._priced.get((key, price))
-            if priced is None:
-                priced = self._priced[key, price] = _Priced()
-            priced.plays += 1
-            priced.stake_minor += stake
-            priced.squares += stake * stake
-            sums.by_strategy += not price.exact
-        self._evidence(key, play, bounds)
-
-    def _evidence(self, key: RollupKey, play: Play, bounds: Bounds | None) -> None:
-        series = SeriesKey(*key[:5])
-        price = play.price
-        # All of this is known before the outcome is: leaving a play out is no choice by its result.
-        if bounds is None or price is None or play.multiplier is None or not _bounded(price, bounds):
-            self.without_evidence[series] = self.without_evidence.get(series, 0) + 1
+        stake, payout, price, multiplier, record, item = play
+        row = self._rows.get(key) or self._row(key)
+        if payout:
+            row.sums.hits += 1
+            row.sums.payout_minor += payout
+        priced = row.priced.get(price)
+        if priced is None:
+            # All of this is known before the outcome is: leaving a play out is no choice by its result.
+            bounded = bounds if price is not None and bounds is not None and _bounded(price, bounds) else None
+            priced = row.priced[price] = _Priced(bounded)
+        priced.plays += 1
+        priced.stake_minor += stake
+        priced.squares += stake * stake
+        if priced.bounds is None or multiplier is None:
+            priced.without_evidence += 1
             return
-        cell = CellKey(stake_weight(play.stake_minor), grid_point(play.multiplier, play.chance), price.mean)
-        cells = self.cells.get(series)
-        if cells is None:
-            cells = self.cells[series] = {}
-            self.bounds[series] = bounds
-        cells[cell] = cells.get(cell, 0) + 1
+        low, point, odds = around(multiplier.numerator, multiplier.denominator)
+        if odds and _chance(record, item) >= odds:
+            point = low
+        cell = stake_weight(stake), point
+        priced.cells[cell] = priced.cells.get(cell, 0) + 1
 
-    def rows(self) -> Mapping[RollupKey, Sums]:
-        """Return the rows; call it once, when everything was counted."""
-        for (key, price), priced in self._priced.items():
-            sums = self._sums[key]
-            sums.expected_payout += priced.stake_minor * price.mean
-            sums.expected_hits += priced.plays * price.hit_frequency
-            sums.expected_variance += priced.squares * price.variance
-        self._priced.clear()
-        return self._sums
+    def rows(self) -> dict[RollupKey, Sums]:
+        """Return the rows."""
+        return {key: _summed(row) for key, row in self._rows.items()}
 
-    def _row(self, key: RollupKey) -> Sums:
-        sums = self._sums.get(key)
-        if sums is None:
-            sums = self._sums[key] = Sums()
-        return sums
+    def series(self) -> dict[SeriesKey, SeriesCells]:
+        """Return the evidence by series, those without plays left out."""
+        found: dict[SeriesKey, SeriesCells] = {}
+        for key, row in self._rows.items():
+            for price, priced in row.priced.items():
+                series = SeriesKey(key.game, key.version, key.program, key.play_class, key.currency)
+                cells, without, bounds = found.get(series) or SeriesCells({}, 0, None)
+                if price is not None:
+                    for (weight, point), count in priced.cells.items():
+                        cell = CellKey(weight, Fraction(*point), price.mean)
+                        cells[cell] = cells.get(cell, 0) + count
+                bounds = bounds or (priced.bounds if priced.cells else None)
+                found[series] = SeriesCells(cells, without + priced.without_evidence, bounds)
+        return found
+
+    def _row(self, key: RollupKey) -> _Row:
+        row = self._rows.get(key)
+        if row is None:
+            row = self._rows[key] = _Row()
+        return row
+
+
+def _summed(row: _Row) -> Sums:
+    """Return the sums of a row with those of its plays, price by price."""
+    sums = replace(row.sums)
+    for price, priced in row.priced.items():
+        sums.plays += priced.plays
+        sums.stake_minor += priced.stake_minor
+        sums.stake_squares += priced.squares
+        if price is None:
+            sums.unpriced += priced.plays
+            continue
+        sums.by_strategy += 0 if price.exact else priced.plays
+        sums.expected_payout += priced.stake_minor * price.mean
+        sums.expected_hits += priced.plays * price.hit_frequency
+        sums.expected_variance += priced.squares * price.variance
+    return sums
+
+
+def _bounded(price: Price, bounds: Bounds) -> bool:
+    return price.exact and price.highest <= bounds.highest and price.mean <= bounds.highest_mean
+
+
+def _chance(record: bytes, item: int) -> int:
+    return int.from_bytes(sha256(_CHANCE_LABEL + record + u64(item)).digest()[:8], "big")

@@ -3,14 +3,12 @@
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from fractions import Fraction
-from hashlib import sha256
 from typing import Any, Final, NamedTuple
 
 from sqlalchemy import Connection, func, select
 
 from anchor import canonical
 from anchor.errors import VerificationError
-from rng_service.encoding import lp, u64
 from rng_service.games import BetError
 from rng_service.ledger.models import (
     FAMILY_FINAL,
@@ -31,7 +29,6 @@ from rng_service.sequencer.opening import OpenedRecord
 
 __all__ = ["RollupMaker"]
 
-_CHANCE_LABEL: Final = lp(b"sealdraw/v1/rtp-grid")
 _SECRET: Final = 32
 _ROWS_AT_ONCE: Final = 400
 _MOST_OUTCOMES: Final = 4_096
@@ -99,7 +96,7 @@ class RollupMaker:
         fold.outcomes(key, slots, unsettled=False)
         price, bounds = facts.prices.price(drawn.bet, str(fields["bet"])), _bounds(facts)
         for item, (multiplier, payout) in enumerate(zip(drawn.multipliers, drawn.payouts, strict=True)):
-            fold.play(key, Play(stake, payout, price, multiplier, _chance(record, item)), bounds)
+            fold.play(key, Play(stake, payout, price, multiplier, record.item.digest, item), bounds)
 
     def _settlement(
         self,
@@ -119,7 +116,7 @@ class RollupMaker:
         stake = fields["stake_minor"]
         key = _key(facts, currency, where, self._bands.band(currency, stake))
         price, multiplier = _settled_price(facts, fields["bet"], draw)
-        play = Play(stake, fields["payout_minor"], price, multiplier, _chance(record, 0))
+        play = Play(stake, fields["payout_minor"], price, multiplier, record.item.digest, 0)
         fold.play(key, play, _bounds(facts))
 
     def _know(self, records: Iterable[OpenedRecord], pools: Mapping[int, PoolFacts]) -> None:
@@ -207,7 +204,3 @@ def _key(facts: PoolFacts, currency: str, where: Where, band: str) -> RollupKey:
 def _bounds(facts: PoolFacts) -> Bounds | None:
     # The tickets of a deal depend on each other; `rtp.deals` watches them by its composition.
     return facts.prices.bounds if facts.kind == "independent" else None
-
-
-def _chance(record: OpenedRecord, item: int) -> int:
-    return int.from_bytes(sha256(_CHANCE_LABEL + record.item.digest + u64(item)).digest()[:8], "big")

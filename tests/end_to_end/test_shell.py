@@ -3,12 +3,14 @@
 import io
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
 import sys
 import threading
 import time
+from fractions import Fraction
 from pathlib import Path
 
 import pytest
@@ -210,3 +212,140 @@ def test_a_registered_game_can_be_listed_and_registered_again_without_change(ser
     service("game", "register", ROOT / "games" / "dice-99.json", "--class", "real")
     assert service("game", "list", "--json") == before
     assert {(item["game"], item["retired"]) for item in before} == {("dice-99", False), ("european-roulette", False)}
+
+
+TABLES = ("--caller", "tables")
+
+
+@pytest.fixture(scope="module")
+def rounds(service):
+    """What a game server called `tables` played, as its own list has it; and the request that was settled later."""
+    bet = '{"bet":"under","threshold":5000}'
+    played = []
+    for stake in (100, 250, 7):
+        (drawn,) = service("draw", "dice-99", "--stake", stake, "--bet", bet, *TABLES, "--json")
+        played.append((drawn, stake, int(drawn["payouts_minor"][0])))
+    (batch,) = service("draw", "european-roulette", "--count", 2, "--stake", 50, "--bet", "red", *TABLES, "--json")
+    (bare,) = service("draw", "european-roulette", *TABLES, "--json")
+    straight = json.dumps({"bet": "straight", "numbers": bare["outcome"]})
+    settled = service(
+        "settle", bare["request_id"], "--bettor", BETTOR, "--stake", 10, "--payout", 360, "--bet", straight, *TABLES,
+        "--json",
+    )  # fmt: skip
+    rows = [(drawn["request_id"], 0, drawn["outcome"], stake, payout) for drawn, stake, payout in played]
+    rows += [
+        (batch["request_id"], item, [batch["outcome"][item]], 50, int(batch["payouts_minor"][item])) for item in (0, 1)
+    ]
+    rows.append((bare["request_id"], 0, bare["outcome"], 10, 360))
+    # Everything is in a published digest before anybody compares.
+    deadline = time.monotonic() + PATIENCE_S
+    while (service("recall", bare["request_id"], "--of", "tables", "--json")["records"][0].get("anchor")) is None:
+        assert time.monotonic() < deadline
+    return rows, settled["request_id"]
+
+
+def as_csv(path, rows):
+    lines = ["item,request_id,payout_minor,currency,stake_minor,outcome"]
+    for request_id, item, outcome, stake, payout in rows:
+        lines.append(f"{item},{request_id},{payout},EUR,{stake},{' '.join(map(str, outcome))}")
+    path.write_text("\r\n".join(lines) + "\r\n")
+    return path
+
+
+def test_a_game_servers_own_list_agrees_in_any_order_and_form(service, rounds, tmp_path):
+    rows, settlement = rounds
+    csv_file = as_csv(tmp_path / "rounds.csv", rows[::-1])
+    found = service("reconcile", csv_file, "--of", "tables", "--json")
+    # The settlement came after the last round of the list, which ends what is compared.
+    assert (found["rounds"], found["equal"], found["settlements_left_out"]) == (6, 6, 0)
+    assert found["differences"] == []
+    lines = [
+        json.dumps({"request_id": i, "item": n, "outcome": o, "stake_minor": s, "payout_minor": p, "currency": "EUR"})
+        for i, n, o, s, p in rows
+    ]
+    final = {"request_id": settlement, "stake_minor": 10, "payout_minor": "360", "currency": "EUR", "status": "final"}
+    lines.append(json.dumps(final))
+    json_file = tmp_path / "rounds.jsonl"
+    json_file.write_text("\n".join(lines))
+    assert service("reconcile", json_file, "--of", "tables", "--settlements", "--json")["equal"] == 7
+    # Periods that are named bring in all of the caller's rounds, and leave out nothing of the list.
+    day = time.strftime("%Y-%m", time.gmtime())
+    found = service("reconcile", csv_file, "--of", "tables", "--from", day, "--to", day, "--json")
+    assert (found["equal"], found["settlements_left_out"]) == (6, 1)
+
+
+def test_every_way_in_which_a_list_is_wrong_is_found_and_named(service, rounds, tmp_path):
+    rows, _ = rounds
+    stranger = "0190b5a4-7b1c-7e2f-8a3d-5f6e7d8c9b0a"
+    wrong = [*rows[1:], (stranger, 0, [1], 5, 0), rows[1]]
+    wrong[2] = (*wrong[2][:4], wrong[2][4] + 1)
+    path = as_csv(tmp_path / "wrong.csv", wrong)
+    day = time.strftime("%Y-%m", time.gmtime())
+    found = service("reconcile", path, "--of", "tables", "--to", day, "--json", status=1)
+    assert {kind: found[kind] for kind in ("missing", "extra", "different", "unsettled", "twice")} == {
+        "missing": 1, "extra": 1, "different": 1, "unsettled": 0, "twice": 1,
+    }  # fmt: skip
+    by_kind = {item["kind"]: item for item in found["differences"]}
+    assert (by_kind["missing"]["request_id"], by_kind["missing"]["line"]) == (rows[0][0], None)
+    assert (by_kind["extra"]["request_id"], by_kind["extra"]["line"]) == (stranger, 7)
+    assert by_kind["different"]["line"] == 4
+    assert by_kind["different"]["fields"] == {
+        "payout_minor": {"file": str(wrong[2][4]), "ledger": str(wrong[2][4] - 1)}
+    }
+    assert by_kind["twice"]["line"] == 2
+    said = service("reconcile", path, "--of", "tables", "--to", day, "--most", 1, status=1)
+    assert "… and 3 more" in said
+    broken = tmp_path / "broken.csv"
+    broken.write_text("request_id,stake_minor,payout_minor,currency\n" + f"{stranger},1.5,0,EUR\n")
+    assert f"{broken}:2: stake_minor: expected a whole number, found '1.5'" in service(
+        "reconcile", broken, "--of", "tables", status=2
+    )
+
+
+def test_a_round_is_recalled_from_commitment_to_anchor(service, rounds, tmp_path):
+    rows, settlement = rounds
+    (record,) = service("recall", rows[-1][0], "--of", "tables", "--json")["records"]
+    assert record["commitment"]["index"] < record["activation"]["index"] < record["anchor"]["digest_index"]
+    assert record["commitment"]["beacon"]["round"] > 0
+    assert record["outcome"] == [str(rows[-1][2][0])]
+    (paid,) = record["settlements"]
+    assert (paid["bettor"], paid["payout_minor"], paid["status"]) == (BETTOR, 360, "final")
+    assert paid["anchor"]["digest"] >= record["anchor"]["digest"]
+    assert record["anchor"]["witnesses"] == []
+    (settled,) = service("recall", settlement, "--of", "tables", "--json")["records"]
+    assert settled["settlement"]["draw"] == paid["draw"]
+    shown = service("recall", rows[0][0], "--of", "tables")
+    assert all(f"\n  {word}: " in shown for word in ("commitment", "activation", "binding", "outcome", "anchor"))
+    # A bettor's token finds the settlement; another caller's word finds nothing.
+    assert [item["kind"] for item in service("recall", "--player", BETTOR, "--json")["records"]].count("settle") >= 1
+    assert service("recall", "--player", "nobody", "--json") == {"records": [], "verified": True}
+    assert "NOT_FOUND" in service("recall", rows[0][0], "--of", "someone", status=2)
+    # A public directory in which one byte of the records' digests was changed no longer proves it.
+    forged = tmp_path / "public"
+    shutil.copytree(service.public, forged)
+    for path in (forged / "digests").rglob("*.bin"):
+        path.write_bytes(bytes(len(path.read_bytes())))
+    report = service("recall", rows[0][0], "--of", "tables", "--log", forged, "--json", status=1)
+    assert "digest" in report["records"][0]["wrong"]
+    assert report["verified"] is False
+
+
+def test_returns_are_shown_by_whatever_they_are_asked_by(service, rounds):
+    month = time.strftime("%Y-%m", time.gmtime())
+    shown = service("rtp", "show", "--game", "dice-99", "--json")
+    (row,) = shown["rows"]
+    assert (row["game"], row["version"], row["program"], row["class"], row["currency"]) == (
+        "dice-99", "1", "base", "real", "EUR",
+    )  # fmt: skip
+    assert (row["theoretical"], row["theoretical_percent"]) == ("99/100", "99.0000")
+    assert row["plays"] >= 3
+    assert Fraction(row["realised"]) == Fraction(int(row["payout_minor"]), int(row["stake_minor"]))
+    assert set(row["bands"]) == {"95", "99"}
+    assert row["state"] == "ok"
+    by_band = service("rtp", "show", "--game", "dice-99", "--by", "month,band", "--from", month, "--json")["rows"]
+    assert {item["period"] for item in by_band} == {month}
+    assert {item["band"] for item in by_band if item["plays"]} == {"1..100", "101..1000"}
+    assert sum(item["plays"] for item in by_band) == row["plays"]
+    assert "realised" in service("rtp", "show", "--by", "day,game,currency")
+    assert "expected each once of game" in service("rtp", "show", "--by", "player", status=2)
+    assert "NOT_FOUND" in service("rtp", "acknowledge", "dice-99", 1, "base", "real", "EUR", "--reason", "x", status=2)

@@ -70,7 +70,8 @@ def served(world, *, credentials=None, max_in_flight=100, reflect=False, fast=Tr
     callers = Callers(world.ledger, insecure=credentials is None)
     slow = ThreadPoolExecutor(4)
     returns = RtpService(world.ledger, config)
-    history = HistoryService(world.ledger, world.catalog, world.public, VerifierKey.parse(world.vkey))
+    log_key = VerifierKey.parse(world.vkey)
+    history = HistoryService(world.ledger, world.catalog, world.public, log_key, world.store.files)
     server = FrontServer(
         process._services(draws, audits, operators, returns, history, callers, gate, world.engine, slow),
         gate,
