@@ -11,6 +11,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+from told_decisions import told
 from vector_files import check_files, write_files
 
 from rng_service.games import GameDefinition, load_game, resolve_bet, theory
@@ -37,10 +38,14 @@ def program_vector(game: GameDefinition, program_id: str, figures: dict[str, Any
         if "bet" in bet["bet"]
         for slot, pays in settled(game, program_id, bet["bet"], outcomes)
     ]
-    told = sorted({row["slot"] for row in rows} | set(range(ALWAYS)))
+    rows += [
+        {"bet": bet, "slot": slot, "multiplier": str(resolve_bet(game, program_id, bet).multiplier(outcomes[slot]))}
+        for slot, bet in told(program, outcomes)
+    ]
+    slots = sorted({row["slot"] for row in rows} | set(range(ALWAYS)))
     return {
         "theory": {label: {key: bet[key] for key in EXACT} for label, bet in figures["bets"].items()},
-        "outcomes": {str(slot): [str(value) for value in outcomes[slot]] for slot in told},
+        "outcomes": {str(slot): [str(value) for value in outcomes[slot]] for slot in slots},
         "rows": rows,
     }
 

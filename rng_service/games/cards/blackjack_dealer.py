@@ -25,7 +25,10 @@ Hand = tuple[int, ...]
 
 @dataclass(frozen=True, slots=True)
 class Shoe:
-    """How many cards of each value from 1 to 10 there are, and whether a drawn card is put back."""
+    """How many cards of each value from 1 to 10 there are, and whether a drawn card is put back.
+
+    A shoe that is not put back has the cards of the longest player's and the longest dealer's hand together; 52 do.
+    """
 
     cards: tuple[int, ...]
     put_back: bool = False
