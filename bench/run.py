@@ -19,6 +19,7 @@ import ledger_bench
 import lookup_benches
 import rtp_benches
 import service_benches
+import theory_benches
 
 LEDGER_ROWS = int(os.environ.get("BENCH_LEDGER_ROWS", "2000000"))
 
@@ -33,6 +34,8 @@ BENCHES: dict[str, Callable[[], dict[str, Any]]] = {
     "draw_rate_with_rollups": rtp_benches.draw_rate_with_rollups,
     "import_lookup_1m": lookup_benches.import_lookup_1m,
     "weighted_draw_1m": lookup_benches.weighted_draw_1m,
+    "theory_5x3x60": theory_benches.theory_5x3x60,
+    "theory_all_games": theory_benches.theory_all_games,
     "draw_rate_with_rows": lambda: ledger_bench.draw_rate_with_rows(rows=LEDGER_ROWS),
 }
 
@@ -58,10 +61,10 @@ def main() -> None:
         return
     print(f"Python {platform.python_version()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.2f}")
     for name, result in found.items():
-        headline = {key: value for key, value in result.items() if key in {"ratio", "per_second", "bytes"}}
+        headline = {key: value for key, value in result.items() if key in {"ratio", "per_second", "bytes", "seconds"}}
         print(f"\n{name}: {headline}    against: {result['baseline']}")
         for key, value in result.items():
-            if key not in {"ratio", "per_second", "bytes", "baseline"}:
+            if key not in {"ratio", "per_second", "bytes", "seconds", "baseline"}:
                 print(f"    {key}: {value}")
 
 
