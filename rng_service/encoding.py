@@ -26,6 +26,8 @@ PAYLOAD_LABEL = lp(b"sealdraw/v1/payload")
 TAGS_LABEL = lp(b"sealdraw/v1/tags")
 OPENING_LABEL = lp(b"sealdraw/v1/opening")
 ERASE_LABEL = lp(b"sealdraw/v1/erase")
+TOTALS_LABEL = lp(b"sealdraw/v1/totals")
+RTP_ROW_LABEL = lp(b"sealdraw/v1/rtp-row")
 RECEIPT_KEY_LABEL = lp(b"sealdraw/v1/receipt-key")
 
 

@@ -41,7 +41,7 @@ from rng_service.log_entries.pools import (
 )
 from rng_service.log_entries.rtp import RtpAlarm
 from rng_service.log_entries.tables import RtpTable
-from rng_service.log_entries.totals import Totals, TotalsRow
+from rng_service.log_entries.totals import CommittedRow, CommittedTotals, Totals, TotalsRow
 
 __all__ = [
     "ENTRY_TYPES",
@@ -56,6 +56,8 @@ __all__ = [
     "BeaconChainEntry",
     "BeaconRound",
     "BeaconRoundField",
+    "CommittedRow",
+    "CommittedTotals",
     "Digest",
     "Entry",
     "GamePar",
@@ -117,5 +119,7 @@ def parse_entry(data: bytes) -> Entry:
     version = members.pop("v", None)
     if type(version) is not int or version != 1:
         raise MalformedError(f"log entry: {name} of version {str(version)[:16]}, only 1 is known")
+    if kind is Totals and members.get("policy") == "committed":
+        kind = CommittedTotals
     entry: Entry = field_table(kind).read(members)
     return entry

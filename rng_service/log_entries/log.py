@@ -39,7 +39,7 @@ class LogConfig(Entry):
     heartbeat_s: Annotated[int, integer(1, MAX_HEARTBEAT_S)]
     close_delay_s: Annotated[int, integer(1, MAX_CLOSE_DELAY_S)]
     beacon_margin_s: Annotated[int, integer(1, MAX_BEACON_MARGIN_S)]
-    totals_policy: Annotated[str, one_of("open")] = "open"
+    totals_policy: Annotated[str, one_of("open", "committed")] = "open"
 
 
 @dataclass(frozen=True, kw_only=True)

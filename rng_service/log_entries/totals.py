@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
-from rng_service.entry_fields import Amount, Count, Name, Positive, Signed, array, one_of, text
+from rng_service.entry_fields import Amount, Count, Hash, Name, Positive, Signed, array, one_of, text
 from rng_service.log_entries.base import Entry
 from rng_service.names import check_currency
 
@@ -41,3 +41,29 @@ class Totals(Entry):
     to_digest: Count
     rows: Annotated[tuple[TotalsRow, ...], array(TotalsRow)]
     policy: Annotated[str, one_of("open")] = "open"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CommittedRow:
+    """A row whose money is withheld: what the digests show anyway, and a commitment to the whole row."""
+
+    game: Name
+    version: Positive
+    program: Name
+    play_class: Annotated[str, one_of("free", "real")]
+    currency: Annotated[str, text(_check_currency)]
+    outcomes: Count
+    commitment: Hash
+
+
+@dataclass(frozen=True, kw_only=True)
+class CommittedTotals(Entry):
+    """The totals of the digests ``from_digest`` … ``to_digest`` under the policy ``committed``."""
+
+    TYPE: ClassVar[str] = "totals"
+
+    seq: Count
+    from_digest: Count
+    to_digest: Count
+    rows: Annotated[tuple[CommittedRow, ...], array(CommittedRow)]
+    policy: Annotated[str, one_of("committed")] = "committed"

@@ -6,7 +6,7 @@ The operator and the auditor run this same fold: one over the ledger, the other 
 from dataclasses import dataclass
 from operator import itemgetter
 
-from rng_service.log_entries import Totals, TotalsRow
+from rng_service.log_entries import CommittedRow, Totals, TotalsRow
 from rng_service.names import Stream
 
 RowKey = tuple[str, int, str, str, str]
@@ -112,6 +112,6 @@ class TotalsFold:
         return row
 
 
-def row_key(row: TotalsRow) -> RowKey:
+def row_key(row: TotalsRow | CommittedRow) -> RowKey:
     """Return what the rows of a totals entry are sorted by."""
     return row.game, row.version, row.program, row.play_class, row.currency

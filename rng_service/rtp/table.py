@@ -12,7 +12,7 @@ from typing import Any, Final, NamedTuple
 from rng_service.games.definition import GameDefinition
 from rng_service.games.prizes import PrizeDistribution
 from rng_service.games.reference import reference_prizes
-from rng_service.games.theory import percent
+from rng_service.games.theory import percent, program_theory
 from rng_service.rtp.bands import LEVELS, StakeSums, band
 from rng_service.rtp.periods import Grain, period_text
 from rng_service.rtp.prices import VARIANCE_UNIT
@@ -102,7 +102,8 @@ def rtp_table(
 ) -> dict[str, Any]:
     """Return the table as a value of canonical JSON (docs/rtp.md says what each figure is).
 
-    Rows in which nothing happened are left out. Raises GameError when a game's exact theory is out of reach.
+    Rows and days in which nothing happened are left out. ``definitions`` has every game version of the rows and pools.
+    Raises GameError for a program that a game does not have, and when its exact theory is out of reach.
     """
     books = {key: _ProgramTheory(definition) for key, definition in definitions.items()}
     kept = {key: row for key, row in rows.items() if _happened(row.total())}
@@ -117,6 +118,7 @@ def rtp_table(
         "from_us": header.from_us,
         "to_us": header.to_us,
         "rows": [_row(key, row, books[key.game, key.version]) for key, row in sorted(kept.items())],
+        "games": [_game(key, parts, books[key.game, key.version]) for key, parts in _games(kept, books)],
         "pools": [_pools(key, found, books[key.game, key.version]) for key, found in sorted(pools.items())],
     }
 
@@ -126,7 +128,9 @@ class _ProgramTheory:
 
     def __init__(self, definition: GameDefinition) -> None:
         self.definition = definition
+        self.featured = any(program.feature for program in definition.programs.values())
         self._listed: dict[str, list[PrizeDistribution]] = {}
+        self._rounds: dict[str, list[Fraction]] = {}
 
     def listed(self, program: str) -> list[PrizeDistribution]:
         """Return the distributions of the listed bets."""
@@ -135,6 +139,67 @@ class _ProgramTheory:
             listed = self.definition.program(program).model.listed_bets()
             found = self._listed[program] = [item.prizes() for _, item in listed]
         return found
+
+    def rounds(self, program: str) -> list[Fraction]:
+        """Return what whole rounds of the listed bets return, awarded draws included."""
+        found = self._rounds.get(program)
+        if found is None:
+            found = self._rounds[program] = [bet.rtp for bet in program_theory(self.definition, program).values()]
+        return found
+
+
+class _GameKey(NamedTuple):
+    """What rows of several programs are put together by."""
+
+    game: str
+    version: int
+    play_class: str
+    currency: str
+
+
+def _games(
+    rows: Mapping[SeriesKey, TableRow], books: Mapping[tuple[str, int], _ProgramTheory]
+) -> list[tuple[_GameKey, dict[str, Sums]]]:
+    """Return the sums by program of games that award draws: only all their programs say what a stake returned."""
+    found: dict[_GameKey, dict[str, Sums]] = {}
+    for key, row in rows.items():
+        if books[key.game, key.version].featured:
+            place = _GameKey(key.game, key.version, key.play_class, key.currency)
+            found.setdefault(place, {})[key.program] = row.total()
+    return sorted(found.items())
+
+
+def _game(key: _GameKey, programs: Mapping[str, Sums], theory: _ProgramTheory) -> dict[str, Any]:
+    """Return what rounds returned: the stake of an awarded draw is that of its round, and was not taken again."""
+    paid = {name: sums for name, sums in programs.items() if not theory.definition.program(name).feature}
+    stake = sum(sums.stake_minor for sums in paid.values())
+    payout = sum(sums.payout_minor for sums in programs.values())
+    found: dict[str, Any] = {
+        "game": key.game,
+        "version": key.version,
+        "class": key.play_class,
+        "currency": key.currency,
+        "plays": sum(sums.plays for sums in paid.values()),
+        "stake_minor": str(stake),
+        "payout_minor": str(payout),
+    }
+    means = [mean for name in paid for mean in theory.rounds(name)]
+    if means:
+        found["theoretical"] = _theoretical(means)
+    if stake:
+        found["rtp"] = str(Fraction(payout, stake))
+        found["rtp_percent"] = percent(Fraction(payout, stake))
+    return found
+
+
+def _theoretical(means: Sequence[Fraction]) -> dict[str, str]:
+    low, high = min(means), max(means)
+    return {
+        "lowest": str(low),
+        "highest": str(high),
+        "lowest_percent": percent(low),
+        "highest_percent": percent(high),
+    }
 
 
 def _happened(sums: Sums) -> bool:
@@ -151,19 +216,17 @@ def _row(key: SeriesKey, row: TableRow, theory: _ProgramTheory) -> dict[str, Any
         "currency": key.currency,
         "digest": theory.definition.digest.hex(),
         **_counts(sums),
-        "days": [{"day": period_text(Grain.DAY, day), **_counts(row.days[day])} for day in sorted(row.days)],
+        "days": [
+            {"day": period_text(Grain.DAY, day), **_counts(sums)}
+            for day, sums in sorted(row.days.items())
+            if _happened(sums)
+        ],
     }
     if theory.definition.program(key.program).feature:
         found["feature"] = True
     means = [prizes.mean for prizes in theory.listed(key.program)]
     if means:
-        low, high = min(means), max(means)
-        found["theoretical"] = {
-            "lowest": str(low),
-            "highest": str(high),
-            "lowest_percent": percent(low),
-            "highest_percent": percent(high),
-        }
+        found["theoretical"] = _theoretical(means)
     if sums.stake_minor:
         realised = Fraction(sums.payout_minor, sums.stake_minor)
         found["rtp"] = str(realised)

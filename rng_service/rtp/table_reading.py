@@ -1,9 +1,10 @@
 """Reading a table of returns back into sums, strictly: whoever checks a table makes it again from these."""
 
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any, TypeVar
+from typing import Any, Final
 
 from anchor.errors import MalformedError
 from rng_service.names import check_name
@@ -11,10 +12,12 @@ from rng_service.rtp.periods import Grain, parse_time, period_of
 from rng_service.rtp.rollup import SeriesKey, Sums
 from rng_service.rtp.table import TABLE_FORMAT, PoolReturn, PoolsKey, TableRow
 
-__all__ = ["ReadTable", "read_table"]
+__all__ = ["ReadTable", "read_pools", "read_series", "read_table"]
 
-_Number = TypeVar("_Number", int, Fraction)
-_MOST_DIGITS = 400
+_MOST_DIGITS: Final = 2_000
+# Nothing else that Python takes for a number: an exponent would ask for as much memory as it likes.
+_INTEGER: Final = re.compile(r"0|[1-9][0-9]*").fullmatch
+_FRACTION: Final = re.compile(r"(?:0|[1-9][0-9]*)(?:/[1-9][0-9]*)?").fullmatch
 _COUNTS = ("outcomes", "plays", "hits", "unsettled", "unpriced", "by_strategy")
 _AMOUNTS = ("stake_minor", "payout_minor", "expected_variance")
 _FRACTIONS = ("expected_payout", "expected_hits")
@@ -38,7 +41,7 @@ def read_table(document: Mapping[str, Any]) -> ReadTable:
     rows: dict[SeriesKey, TableRow] = {}
     for place, row in enumerate(_list(document, "rows", "$")):
         path = f"$.rows[{place}]"
-        key = SeriesKey(*_stream(row, path), _text(row, "currency", path))
+        key = read_series(row, path)
         if key in rows:
             raise MalformedError(f"{path}: the row stands there twice")
         days = TableRow()
@@ -50,6 +53,12 @@ def read_table(document: Mapping[str, Any]) -> ReadTable:
                 raise MalformedError(f"{where}: the day stands there twice")
             days.add(at, _sums(day, where))
         rows[key] = days
+        _check_bounds(days, path)
+    return ReadTable(rows, read_pools(document))
+
+
+def read_pools(document: Mapping[str, Any]) -> dict[PoolsKey, PoolReturn]:
+    """Return the closed pools of a table; raises MalformedError."""
     pools: dict[PoolsKey, PoolReturn] = {}
     for place, row in enumerate(_list(document, "pools", "$")):
         path = f"$.pools[{place}]"
@@ -58,7 +67,21 @@ def read_table(document: Mapping[str, Any]) -> ReadTable:
             raise MalformedError(f"{path}: the row stands there twice")
         returned = _fraction(_text(row, "returned", path), path)
         pools[pools_key] = PoolReturn(_count(row, "pools", path), _count(row, "outcomes", path), returned)
-    return ReadTable(rows, pools)
+    return pools
+
+
+def read_series(row: Mapping[str, Any], path: str) -> SeriesKey:
+    """Return what a row is about; raises MalformedError."""
+    return SeriesKey(*_stream(row, path), _text(row, "currency", path))
+
+
+def _check_bounds(row: TableRow, path: str) -> None:
+    """Refuse what no plays add up to; whether these did only their records can tell."""
+    for sums in row.days.values():
+        unpaid = sums.hits > sums.payout_minor or (sums.payout_minor and not sums.hits)
+        priced = sums.plays - sums.unpriced
+        if sums.hits > sums.plays or unpaid or priced < sums.by_strategy or sums.expected_hits > priced:
+            raise MalformedError(f"{path}: no {sums.plays} plays have these hits and expectations")
 
 
 def _sums(row: Mapping[str, Any], path: str) -> Sums:
@@ -69,7 +92,7 @@ def _sums(row: Mapping[str, Any], path: str) -> Sums:
         low = -(2**53) if name == "unsettled" else 0
         setattr(sums, name, 0 if optional and name not in row else _count(row, name, path, low=low))
     for name in _AMOUNTS:
-        setattr(sums, name, _number(_text(row, name, path), f"{path}.{name}", int))
+        setattr(sums, name, _integer(_text(row, name, path), f"{path}.{name}"))
     for name in _FRACTIONS:
         setattr(sums, name, _fraction(_text(row, name, path), f"{path}.{name}"))
     return sums
@@ -93,7 +116,7 @@ def _list(row: Mapping[str, Any], name: str, path: str) -> list[Any]:
 
 def _text(row: Mapping[str, Any], name: str, path: str) -> str:
     found = row.get(name) if isinstance(row, dict) else None
-    if not isinstance(found, str) or len(found) > _MOST_DIGITS * 2:
+    if not isinstance(found, str) or len(found) > 2 * _MOST_DIGITS + 1:
         raise MalformedError(f"{path}.{name}: expected a string")
     return found
 
@@ -105,15 +128,13 @@ def _count(row: Mapping[str, Any], name: str, path: str, *, low: int = 0) -> int
     return found
 
 
+def _integer(text: str, path: str) -> int:
+    if len(text) > _MOST_DIGITS or not _INTEGER(text):
+        raise MalformedError(f"{path}: {text[:40]!r} is no whole number")
+    return int(text)
+
+
 def _fraction(text: str, path: str) -> Fraction:
-    return _number(text, path, Fraction)
-
-
-def _number(text: str, path: str, kind: Callable[[str], _Number]) -> _Number:
-    try:
-        found = kind(text)
-    except (ValueError, ZeroDivisionError):
-        raise MalformedError(f"{path}: {text[:40]!r} is no number") from None
-    if found < 0:
-        raise MalformedError(f"{path}: {text[:40]!r} is negative")
-    return found
+    if max(map(len, text.split("/"))) > _MOST_DIGITS or not _FRACTION(text):
+        raise MalformedError(f"{path}: {text[:40]!r} is no fraction")
+    return Fraction(text)

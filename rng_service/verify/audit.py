@@ -10,6 +10,7 @@ from anchor.reader import LogReader
 from anchor.source import Source
 from rng_service.log_entries import (
     BeaconChainEntry,
+    CommittedTotals,
     Digest,
     Entry,
     GamePar,
@@ -34,6 +35,7 @@ from rng_service.log_entries import (
 from rng_service.verify.alarms import alarm_text, check_alarm
 from rng_service.verify.digests import DigestChain
 from rng_service.verify.fault import located, require
+from rng_service.verify.openings import Openings
 from rng_service.verify.outages import OUTAGE
 from rng_service.verify.par import check_par
 from rng_service.verify.pools import PoolBook, PoolState
@@ -51,8 +53,8 @@ class AuditObserver:
     def on_digest(self, entry: Digest, file: bytes) -> None:
         """See a digest that was checked, with the record digests of its file."""
 
-    def on_totals(self, entry: Totals) -> None:
-        """See a totals entry that was checked."""
+    def on_totals(self, entry: Totals | CommittedTotals, opened: Totals | None) -> None:
+        """See a totals entry that was checked, and its rows in clear where the log or the openings say them."""
 
     def on_table(self, table: CheckedTable) -> None:
         """See a table of returns that agrees with the log's totals."""
@@ -76,15 +78,17 @@ class Audit:
         reader: LogReader,
         vkey: VerifierKey,
         observer: AuditObserver | None = None,
+        openings: Openings | None = None,
     ) -> None:
         self._origin = reader.checkpoint().origin
         self._source = source
         self._observer = observer or AuditObserver()
+        self._openings = openings or Openings()
         self.registry = Registry(vkey, self._origin)
         self.pools = PoolBook(self.registry, reader, source, vkey)
         self.digests = DigestChain(self.registry, source)
         self.totals = TotalsBook()
-        self.tables = TableBook(self.registry, reader, source)
+        self.tables = TableBook(self.registry, reader, source, self._openings)
         self.types: Counter[str] = Counter()
         self.incidents: Counter[str] = Counter()
         self._next_index = 0
@@ -113,6 +117,7 @@ class Audit:
         """Check what only the whole log can tell."""
         self.registry.require_config()
         self.pools.erasures.finish()
+        self._openings.finish(self._origin)
 
     def feed_all(self, entries: Iterable[bytes], progress: Callable[[int], None] | None = None) -> None:
         """Check every entry; ``progress`` is told the number of entries after each."""
@@ -143,10 +148,8 @@ class Audit:
         match entry:
             case Digest():
                 self._digest(data, entry)
-            case Totals():
-                self.totals.take(entry, self.digests.next_seq)
-                self.tables.totals(index, entry)
-                self._observer.on_totals(entry)
+            case Totals() | CommittedTotals():
+                self._totals(index, entry)
             case PoolCommit():
                 chain = None if entry.beacon is None else entry.beacon.chain
                 self.pools.commit(index, leaf_hash(data), entry, self.digests.clock.at(chain))
@@ -192,6 +195,14 @@ class Audit:
                 pass
             case _:
                 raise VerificationError("entry-malformed", f"no rule for entries of type {entry.TYPE}")
+
+    def _totals(self, index: int, entry: Totals | CommittedTotals) -> None:
+        policy = self.registry.require_config().totals_policy
+        require(entry.policy == policy, "totals-policy", f"{entry.policy} totals, the log declared {policy} ones")
+        opened = entry if isinstance(entry, Totals) else self._openings.totals(entry)
+        self.totals.take(entry, opened, self.digests.next_seq)
+        self.tables.totals(index, entry, opened)
+        self._observer.on_totals(entry, opened)
 
     def _digest(self, data: bytes, entry: Digest) -> None:
         file = self.digests.take(leaf_hash(data), len(data), entry, admitted=self._admitted)

@@ -15,6 +15,7 @@ from rng_service.records.export import MAX_LINE_BYTES, read_header
 from rng_service.verify.export_records import ExportRecords
 from rng_service.verify.fault import located
 from rng_service.verify.log import run_audit
+from rng_service.verify.openings import Openings
 from rng_service.verify.report import ExportReport
 from rng_service.verify.settlements import named_draws
 
@@ -25,11 +26,13 @@ def verify_export(
     vkey: str | VerifierKey,
     *,
     now_us: int | None = None,
+    openings: Openings | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> ExportReport:
     """Check an export file against the log in ``source``, auditing the log on the way.
 
-    ``now_us`` is the verifier's clock, see `verify_log`; ``progress`` is told (log entries done, log entries in all).
+    ``now_us`` is the verifier's clock, see `verify_log`; ``openings`` open committed totals and tables. ``progress``
+    is told (log entries done, log entries in all).
     Raises Fault for the first thing that is wrong.
     """
     with located(path=str(path)), path.open("rb") as stream:
@@ -39,7 +42,7 @@ def verify_export(
         read_header(stream)
         records = ExportRecords(header, stream, named, str(path))
         with _rare_collections():
-            _, report = run_audit(source, vkey, now_us=now_us, progress=progress, observer=records)
+            _, report = run_audit(source, vkey, now_us=now_us, progress=progress, observer=records, openings=openings)
         notes = records.finish()
     return ExportReport(
         origin=header.origin,

@@ -8,7 +8,7 @@ from typing import BinaryIO
 from anchor.errors import MalformedError, VerificationError
 from rng_service.games.placing import is_plain
 from rng_service.games.rounds import awards_features
-from rng_service.log_entries import Digest, PoolErase, RecordRange, Totals
+from rng_service.log_entries import CommittedTotals, Digest, PoolErase, RecordRange, Totals
 from rng_service.names import Stream, lane_of, parse_pool_id
 from rng_service.outcome.primitives import Outcome
 from rng_service.records.digest import DigestItem, ranges_of, sort_key
@@ -120,9 +120,9 @@ class ExportRecords(AuditObserver):
             self._check_ranges(entry, records)
             self._take(entry, records)
 
-    def on_totals(self, entry: Totals) -> None:
+    def on_totals(self, entry: Totals | CommittedTotals, opened: Totals | None) -> None:
         """Compare totals with what the records add up to."""
-        self._totals.compare(entry, known_settlements=not self._settlements.unknown)
+        self._totals.compare(entry, opened, known_settlements=not self._settlements.unknown)
         self._tables.totals(entry)
 
     def on_table(self, table: CheckedTable) -> None:
@@ -186,6 +186,8 @@ class ExportRecords(AuditObserver):
             "draws and voids of tickets that are not in the export": self._tickets.unseen,
             "settlements of draws that are not in the export": self._settlements.unknown,
             "tables of returns of which the export has only a part": self._tables.partial,
+            "tables of returns with pools that were begun before the export, not compared": self._tables.pools_unseen,
+            "committed totals that were compared by their outcomes only": self._totals.withheld,
             "records late by an outage that the operator admitted": self._late,
         }
         counted = [f"{text}: {number}" for text, number in notes.items() if number]

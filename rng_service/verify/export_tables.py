@@ -1,7 +1,7 @@
 """Tables of returns held against an export: hits, expectations and the returns of closed pools, from the records."""
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
 from typing import Any
 
@@ -9,15 +9,19 @@ from anchor.errors import VerificationError
 from rng_service.games import BetError, GameDefinition, resolve_bet
 from rng_service.games.models import Bet
 from rng_service.games.reference import reference_of
-from rng_service.log_entries import Digest, Totals
+from rng_service.log_entries import CommittedTotals, Digest, Totals
 from rng_service.names import Stream, parse_pool_id
 from rng_service.outcome.primitives import Outcome
 from rng_service.records.export import ExportHeader
+from rng_service.rtp.committed_table import public_row, shows_plays
+from rng_service.rtp.periods import Grain, period_text
 from rng_service.rtp.prices import PriceBook
 from rng_service.rtp.rollup import Play, RollupFold, RollupKey, SeriesKey, Sums
-from rng_service.rtp.table import PoolReturn, PoolsKey, series_of
+from rng_service.rtp.table import PoolReturn, PoolsKey, TableRow, first_difference, rtp_table, series_of
+from rng_service.rtp.table_reading import read_pools
 from rng_service.verify.evaluation import PoolEvaluator
 from rng_service.verify.rtp_tables import CheckedTable
+from rng_service.verify.table_checks import public_rows
 
 __all__ = ["ExportTables"]
 
@@ -34,6 +38,7 @@ _COMPARED = (
     "expected_variance",
 )
 _Rows = dict[SeriesKey, Sums]
+_Days = dict[SeriesKey, TableRow]
 _MOST_BETS = 4_096
 Define = Callable[[str, int], GameDefinition]
 
@@ -55,6 +60,7 @@ class ExportTables:
         self._returns: dict[str, tuple[int, Fraction]] = {}
         self.checked = 0
         self.partial = 0
+        self.pools_unseen = 0
 
     def begin(self, define: Define) -> None:
         """Take what gives the definition of a registered game version."""
@@ -77,7 +83,7 @@ class ExportTables:
             bet = evaluator.resolve(binding["bet"])
             price = program.prices.price(bet, str(binding["bet"]))
             for payout in payouts:
-                self._fold.play(key, Play(binding["stake_minor"], payout, price, None, 0), None)
+                self._fold.play(key, Play(binding["stake_minor"], payout, price, None, b"", 0), None)
         reference = program.reference
         if reference is not None:
             running = self._running.setdefault(pool, [0, Fraction(0)])
@@ -90,7 +96,7 @@ class ExportTables:
             return
         program = self._program(stream)
         price = program.prices.price(program.resolve(binding["bet"]), str(binding["bet"]))
-        play = Play(binding["stake_minor"], binding["payout_minor"], price, None, 0)
+        play = Play(binding["stake_minor"], binding["payout_minor"], price, None, b"", 0)
         self._fold.play(_key(stream, binding["currency"]), play, None)
 
     def digest(self, entry: Digest) -> None:
@@ -107,7 +113,7 @@ class ExportTables:
         if running is not None and whole:
             self._returns[pool] = running[0], running[1]
 
-    def totals(self, entry: Totals) -> None:
+    def totals(self, entry: Totals | CommittedTotals) -> None:
         """Put the digests of a totals entry together, when a complete export has all of them."""
         rows: _Rows = {}
         while self._digests and self._digests[0][0] <= entry.to_digest:
@@ -120,47 +126,67 @@ class ExportTables:
     def compare(self, checked: CheckedTable) -> None:
         """Compare a table; raises VerificationError ``rtp-table-records`` or ``rtp-table-returns``.
 
-        A table of which the export has only a part is counted and left alone.
+        A table of which the export has only a part is counted and left alone. The export need not open the rows of
+        a committed table: what the public document says follows from the records, too.
         """
         entry = checked.entry
         wanted = range(entry.from_totals, entry.to_totals + 1)
         if any(seq not in self._totals for seq in wanted):
             self.partial += 1
             return
-        found: _Rows = {}
-        for seq in wanted:
+        found: _Days = {}
+        for seq, day in zip(wanted, checked.days, strict=True):
             for key, sums in self._totals[seq].items():
-                found.setdefault(key, Sums()).add(sums)
-        for key, row in checked.table.rows.items():
-            self._compare_row(key, found.get(key, Sums()), row.total())
-        self._compare_pools(checked)
+                found.setdefault(key, TableRow()).add(day, sums)
+        if checked.table is None:
+            self._compare_public(checked, found)
+            self._compare_pools(checked, read_pools(checked.document))
+        else:
+            _compare_days(found, checked.table.rows)
+            self._compare_pools(checked, checked.table.pools)
         self.checked += 1
 
-    @staticmethod
-    def _compare_row(key: SeriesKey, found: Sums, stated: Sums) -> None:
-        for name in _COMPARED:
-            if getattr(found, name) != getattr(stated, name):
-                raise VerificationError(
-                    "rtp-table-records",
-                    f"{name} of {'/'.join(map(str, key))} is {getattr(stated, name)} in the table, "
-                    f"{getattr(found, name)} by the records",
-                )
+    def _compare_public(self, checked: CheckedTable, found: _Days) -> None:
+        """Compare what is shown of a table whose rows were not opened with the same table made of the records."""
+        rows = dict(public_rows(checked.document))
+        # A settlement of an earlier outcome that moves no money gives a row, of which records show nothing.
+        absent = [key for key, row in found.items() if row.total().plays and key not in rows]
+        if absent:
+            raise VerificationError("rtp-table-records", f"the row {'/'.join(map(str, min(absent)))} is left out")
+        if self._define is None:
+            raise ValueError("a table came before the audit began")
+        define = self._define
+        games = {(key.game, key.version): define(key.game, key.version) for key in rows}
+        seen = {key: found.get(key, TableRow({0: Sums(unsettled=-1)})) for key in rows}
+        made = rtp_table(checked.header, seen, {}, games)
+        show_plays = shows_plays(checked.document)
+        for (key, stated), row in zip(sorted(rows.items()), made["rows"], strict=True):
+            ours = public_row(row, show_plays=show_plays) | {"commitment": stated["commitment"]}
+            _require_same(first_difference(stated, ours, "/".join(map(str, key))))
+        for stated, game in zip(checked.document["games"], made["games"], strict=True):
+            ours = {name: game[name] for name in ("rtp_percent",) if name in game}
+            theirs = {name: stated[name] for name in ("rtp_percent",) if name in stated}
+            _require_same(first_difference(theirs, ours, f"$.games, {game['game']}"))
 
-    def _compare_pools(self, checked: CheckedTable) -> None:
+    def _compare_pools(self, checked: CheckedTable, pools: Mapping[PoolsKey, PoolReturn]) -> None:
         found: dict[PoolsKey, PoolReturn] = {}
+        unseen: set[PoolsKey] = set()
         for pool in checked.closed:
+            key = PoolsKey(*parse_pool_id(pool.pool).stream)
             returns = self._returns.get(pool.pool)
             if returns is None:
                 # A pool that was begun before the export: its first records are not here.
-                return
-            stream = parse_pool_id(pool.pool).stream
-            key = PoolsKey(stream.game, stream.version, stream.program, stream.play_class)
+                unseen.add(key)
+                continue
             added = PoolReturn(1, *returns)
             found[key] = found[key] + added if key in found else added
-        if found != dict(checked.table.pools):
-            raise VerificationError(
-                "rtp-table-returns", "what the closed pools returned is not what their records give"
-            )
+        for key, stated in pools.items():
+            if key not in unseen and found.get(key) != stated:
+                raise VerificationError(
+                    "rtp-table-returns",
+                    f"what the closed pools of {'/'.join(map(str, key))} returned is not what their records give",
+                )
+        self.pools_unseen += bool(unseen)
 
     def _program(self, stream: Stream) -> "_Program":
         key = stream.game, stream.version, stream.program
@@ -170,6 +196,26 @@ class ExportTables:
                 raise ValueError("a record came before the audit began")
             known = self._programs[key] = _Program(self._define(stream.game, stream.version), stream.program)
         return known
+
+
+def _compare_days(found: Mapping[SeriesKey, TableRow], stated: Mapping[SeriesKey, TableRow]) -> None:
+    """Hold each day of each row against its records, in both directions."""
+    for key in sorted(found.keys() | stated.keys()):
+        ours, theirs = (rows[key].days if key in rows else {} for rows in (found, stated))
+        for day in sorted(ours.keys() | theirs.keys()):
+            one, other = ours.get(day, Sums()), theirs.get(day, Sums())
+            for name in _COMPARED:
+                if getattr(one, name) != getattr(other, name):
+                    raise VerificationError(
+                        "rtp-table-records",
+                        f"{name} of {'/'.join(map(str, key))} on {period_text(Grain.DAY, day)} is "
+                        f"{getattr(other, name)} in the table, {getattr(one, name)} by the records",
+                    )
+
+
+def _require_same(difference: str) -> None:
+    if difference:
+        raise VerificationError("rtp-table-records", difference)
 
 
 class _Program:

@@ -8,6 +8,7 @@ from anchor.reader import LogReader
 from anchor.source import Source
 from rng_service.verify.audit import Audit, AuditObserver
 from rng_service.verify.fault import located
+from rng_service.verify.openings import Openings
 from rng_service.verify.outages import require_total, total_us
 from rng_service.verify.report import LogReport, chain_text
 
@@ -19,16 +20,20 @@ def verify_log(
     old_checkpoint: bytes | None = None,
     now_us: int | None = None,
     max_outage_s: int | None = None,
+    openings: Openings | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> LogReport:
     """Check everything that PROTOCOL.md demands of a log, and return what was found.
 
     ``old_checkpoint`` is a note that was kept from an earlier visit: the log must extend it. ``now_us`` is the
     verifier's clock, from which ages are counted (the newest digest's time without it). ``max_outage_s`` is how many
-    seconds of admitted outages the verifier puts up with, all together. ``progress`` is told (entries done, entries in
-    all). Raises Fault, a VerificationError, for the first thing that is wrong.
+    seconds of admitted outages the verifier puts up with, all together. ``openings`` open committed totals and tables.
+    ``progress`` is told (entries done, entries in all). Raises Fault, a VerificationError, for the first thing that is
+    wrong.
     """
-    audit, report = run_audit(source, vkey, old_checkpoint=old_checkpoint, now_us=now_us, progress=progress)
+    audit, report = run_audit(
+        source, vkey, old_checkpoint=old_checkpoint, now_us=now_us, progress=progress, openings=openings
+    )
     with located():
         require_total(audit.digests.outages, max_outage_s)
     return report
@@ -42,6 +47,7 @@ def run_audit(
     now_us: int | None = None,
     progress: Callable[[int, int], None] | None = None,
     observer: AuditObserver | None = None,
+    openings: Openings | None = None,
 ) -> tuple[Audit, LogReport]:
     """Do as `verify_log` while ``observer`` looks on; return the audit's last state as well."""
     with located():
@@ -53,7 +59,7 @@ def run_audit(
         if old_checkpoint is not None:
             old = open_checkpoint(old_checkpoint, key)
             reader.verify_extends(old)
-        audit = Audit(source, reader, key, observer)
+        audit = Audit(source, reader, key, observer, openings)
         size = checkpoint.size
         audit.feed_all(reader.entries(), None if progress is None else lambda done: progress(done, size))
     return audit, LogReport(
@@ -73,6 +79,7 @@ def run_audit(
         incidents=dict(sorted(audit.incidents.items())),
         outages=tuple(outage.text() for outage in audit.digests.outages),
         outage_total_s=total_us(audit.digests.outages) / 1_000_000,
+        table_gaps=tuple(audit.tables.gaps()),
         unopened=tuple(_unopened(audit, now_us)),
         opened_voids=tuple(line.text() for line in audit.pools.bias_lines()),
         skipped=tuple(audit.skipped),

@@ -40,6 +40,7 @@ class LogReport:
     incidents: dict[str, int]
     outages: tuple[str, ...]
     outage_total_s: float
+    table_gaps: tuple[str, ...]
     unopened: tuple[str, ...]
     opened_voids: tuple[str, ...]
     skipped: tuple[str, ...]
@@ -69,6 +70,7 @@ class LogReport:
         lines.extend(_few("outage admitted by the operator", self.outages))
         if self.outages:
             lines.append(f"outages in all: {self.outage_total_s:.3f} seconds")
+        lines.extend(_few("tables of returns", self.table_gaps))
         lines.extend(_few("unopened", self.unopened))
         lines.extend(f"opened voids: {line}" for line in self.opened_voids)
         return lines + _common(self.skipped)

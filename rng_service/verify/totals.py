@@ -3,13 +3,14 @@
 from collections import deque
 
 from anchor.errors import VerificationError
-from rng_service.log_entries import Digest, Totals
+from rng_service.log_entries import CommittedTotals, Digest, Totals
 from rng_service.names import Stream, parse_pool_id
 from rng_service.records.totals import row_key
 from rng_service.verify.fault import require
 
 # Digests with draws that no totals cover yet; an operator who publishes none is reported, not followed.
 _MOST_PENDING = 100_000
+TOTALS_WITHHELD = "plays, stakes and payouts of committed totals: there are no openings for them"
 TOTALS_SKIPPED = "outcomes of totals were not compared: too many digests without a totals entry"
 
 
@@ -20,6 +21,7 @@ class TotalsBook:
         self._pending: deque[tuple[int, dict[Stream, int]]] = deque()
         self._from_digest = 0
         self.next_seq = 0
+        self._blind = False
         self.skipped: set[str] = set()
 
     def digest(self, entry: Digest) -> None:
@@ -29,14 +31,18 @@ class TotalsBook:
             if item.kind == "draw" and item.slots is not None:
                 stream = parse_pool_id(item.pool).stream
                 drawn[stream] = drawn.get(stream, 0) + item.slots
-        if drawn and not self.skipped:
+        if drawn and not self._blind:
             self._pending.append((entry.seq, drawn))
         if len(self._pending) > _MOST_PENDING:
             self._pending.clear()
+            self._blind = True
             self.skipped.add(TOTALS_SKIPPED)
 
-    def take(self, entry: Totals, next_digest: int) -> None:
-        """Check the next totals; ``next_digest`` is the number that the log's next digest will have."""
+    def take(self, entry: Totals | CommittedTotals, opened: Totals | None, next_digest: int) -> None:
+        """Check the next totals; ``next_digest`` is the number that the log's next digest will have.
+
+        ``opened`` has the rows in clear: those of the entry, or what an auditor's openings say; None without any.
+        """
         require(entry.seq == self.next_seq, "totals-seq", f"expected totals {self.next_seq}, found {entry.seq}")
         require(
             entry.from_digest == self._from_digest and entry.from_digest <= entry.to_digest,
@@ -52,15 +58,17 @@ class TotalsBook:
         keys = [row_key(row) for row in entry.rows]
         require(keys == sorted(set(keys)), "totals-rows", "the rows are not sorted, or stand there twice")
         require(
-            all(row.stake_minor >= 0 and row.payout_minor >= 0 for row in entry.rows),
+            opened is None or all(row.stake_minor >= 0 and row.payout_minor >= 0 for row in opened.rows),
             "totals-rows",
             "stakes and payouts are not negative",
         )
-        if not self.skipped:
+        if opened is None:
+            self.skipped.add(TOTALS_WITHHELD)
+        if not self._blind:
             self._compare_outcomes(entry)
         self._from_digest, self.next_seq = entry.to_digest + 1, entry.seq + 1
 
-    def _compare_outcomes(self, entry: Totals) -> None:
+    def _compare_outcomes(self, entry: Totals | CommittedTotals) -> None:
         expected: dict[Stream, int] = {}
         while self._pending and self._pending[0][0] <= entry.to_digest:
             for stream, number in self._pending.popleft()[1].items():
