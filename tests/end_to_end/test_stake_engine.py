@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import subprocess
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,6 +23,8 @@ from rng_service.request_id import new_request_id
 from rng_service.stake_engine.package import read_package
 from rng_service.verify.receipt import verify_receipt
 
+NODE = shutil.which("node")
+VERIFIER = Path(__file__).resolve().parents[1] / "interop" / "js" / "verify_receipt.mjs"
 PACKAGE = Path(__file__).resolve().parents[1] / "vectors" / "stake_engine"
 
 pytestmark = pytest.mark.slow
@@ -94,6 +97,15 @@ def test_a_draw_comes_with_the_book_of_its_row_and_both_are_proven_from_public_f
     verify = ["verify", "receipt", tmp_path / "receipt.json", "--log", system.config.public_dir, "--key", system.vkey]
     sealdraw(*verify, "--book", tmp_path / "spin.book")
     assert verified(system, receipt.to_bytes(), book=receipt.book).book
+
+
+@pytest.mark.skipif(NODE is None, reason="node is not installed")
+def test_the_verifier_in_javascript_agrees(system, client, tmp_path):
+    receipt = drawn(system, client)
+    receipt.save(tmp_path / "receipt.json")
+    command = [NODE, VERIFIER, tmp_path / "receipt.json", "--log", system.config.public_dir, "--key", system.vkey]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, json.loads(done.stdout)["verified"]) == (0, True), done.stderr
 
 
 def test_a_forged_book_is_refused(system, client, tmp_path):

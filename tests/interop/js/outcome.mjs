@@ -60,6 +60,12 @@ const STEPS = {
   sample: (step, stream) => swapDown(stream, step.n, step.n - step.m).slice(step.n - step.m).reverse(),
   shuffle: (step, stream) => swapDown(stream, step.n, 1),
   reels: (step, stream) => step.strips.map((strip) => stream.uniform(BigInt(strip.length))),
+  // Its rows were read from the file that it names.
+  lookup(step, stream) {
+    const u = stream.uniform(BigInt(step.total));
+    let cumulative = 0n;
+    return [BigInt(step.table.findIndex((row) => (cumulative += row[1]) > u))];
+  },
 };
 
 export function deriveOutcome(key, steps) {

@@ -111,7 +111,14 @@ function lines(settlement, steps, bet, outcome) {
   return sum;
 }
 
-export const MODELS = { table, threshold, hits, lines };
+function lookup(settlement, steps, bet, outcome) {
+  onlyKeys(bet, []);
+  if (bet.bet !== "spin") throw new TypeError("no such bet");
+  const [numerator, denominator] = multiplier(settlement.cost);
+  return fraction(steps[0].table[Number(outcome[0])][2] * denominator, 100n * numerator);
+}
+
+export const MODELS = { lookup, table, threshold, hits, lines };
 
 // payout = floor(stake * multiplier), a BigInt of minor units.
 export function payout(program, bet, outcome, stake) {

@@ -268,7 +268,28 @@ function checkGame({ drawn }, { commit }, directory) {
     drawn.binding.program === pool.program && commit.program === pool.program, 4, "program",
     "the program is not that of the pool",
   );
-  return game.programs[pool.program];
+  const program = game.programs[pool.program];
+  for (const step of program.steps) {
+    if (step.step === "lookup") step.table = readTable(step, directory);
+  }
+  return program;
+}
+
+// The weights file of a lookup step: rows of [id, weight, payout].
+function readTable(step, directory) {
+  require(/^[0-9a-f]{64}$/.test(step.file), 4, "game", "a lookup step names its file by SHA-256");
+  const bytes = readFileSync(join(directory, "games", "files", `${step.file}.csv`));
+  require(sha256(bytes).equals(hex(step.file, 32)), 4, "game", "the weights are not those of the definition");
+  const lines = bytes.toString("latin1").split("\n");
+  if (lines.at(-1) === "") lines.pop();
+  const rows = lines.map((line) => {
+    const found = /^(0|[1-9][0-9]*),(0|[1-9][0-9]*),(0|[1-9][0-9]*)\r?$/.exec(line);
+    require(found !== null, 4, "game", "a row of the weights is not id,weight,payout");
+    return found.slice(1).map(BigInt);
+  });
+  const total = rows.reduce((sum, row) => sum + row[1], 0n);
+  require(rows.length === step.rows && total === BigInt(step.total), 4, "game", "the weights have other rows or another sum");
+  return rows;
 }
 
 // Step 5. Returns what was not checked.
