@@ -294,6 +294,8 @@ def _show_receipts(receipts: "tuple[Receipt, ...]", out: Path | None, as_json: b
         paths = [out.with_stem(f"{out.stem}-{n}") if several else out for n in range(1, len(receipts) + 1)]
         for receipt, path in zip(receipts, paths, strict=True):
             receipt.save(path)
+            if receipt.book is not None:
+                receipt.save_book(path.with_suffix(".book"))
     if as_json:
         print_json([json.loads(receipt.to_bytes()) | {"request_id": receipt.request_id} for receipt in receipts])
         return
@@ -307,8 +309,10 @@ def _show_receipts(receipts: "tuple[Receipt, ...]", out: Path | None, as_json: b
         labels = receipt.protection
         mark = ", development beacon: protects nobody" if labels.development_beacon else ""
         click.echo(f"  content {labels.content}, assignment {labels.assignment}, foreseen {labels.foreseen}{mark}")
-    for path in paths:
+    for receipt, path in zip(receipts, paths, strict=False):
         click.echo(f"receipt: {path}")
+        if receipt.book is not None:
+            click.echo(f"book: {path.with_suffix('.book')}")
 
 
 def _show_settlement(settlement: "Settlement", as_json: bool) -> None:
