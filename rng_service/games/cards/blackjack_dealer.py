@@ -9,6 +9,7 @@ from bisect import bisect
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from math import perm
 from operator import mul
 from typing import Final
 
@@ -40,10 +41,8 @@ class Shoe:
 
     def orders(self, first: int, count: int) -> int:
         """Return the ways to draw ``count`` cards when ``first`` cards are gone."""
-        ways = 1
-        for gone in range(first, first + count):
-            ways *= sum(self.cards) if self.put_back else sum(self.cards) - gone
-        return ways
+        cards = sum(self.cards)
+        return cards**count if self.put_back else perm(max(cards - first, 0), count)
 
 
 @dataclass(frozen=True, slots=True)

@@ -273,13 +273,6 @@ def test_the_dealer_breaks_as_often_as_the_tables_say():
         assert f"{float(100 - Fraction(100 * made, dealer.all_ways((6, 10)))):.2f}" == percent
 
 
-def test_naturals_come_as_often_as_the_cards_allow():
-    (chances,) = returns(rules(), Shoe((24,) * 9 + (96,)), (MIMIC,))
-    own = Fraction(2 * 24 * 96, 312 * 311)
-    both = own * Fraction(2 * 23 * 95, 310 * 309)
-    assert chances[Fraction(5, 2), 1] == own - both
-
-
 def test_the_figures_of_a_strategy_are_those_of_a_unit_staked():
     program = theory(SIX_DECKS)["programs"]["base"]
     assert program["rtp_percent"] == "99.1102"
