@@ -68,6 +68,9 @@ def test_the_environment_is_the_last_part_of_the_origin(tmp_path):
         ("[log]\nclose_delay_s = 604801\n", ["log.close_delay_s: expected 1 to 604800"]),
         ("[beacon]\nmargin_s = 0\n", ["beacon.margin_s: expected 1 to 86400"]),
         ("[pools]\nticket_lifetime_s = 0\n", ["pools.ticket_lifetime_s: at least 1"]),
+        ('[rtp]\nstake_bands = ["5", "4"]\n', ["rtp.stake_bands: stake bands: expected", "ascending"]),
+        ('[rtp]\nstake_bands = ["1.5"]\n', ["rtp.stake_bands: stake band '1.5': expected minor units"]),
+        ("[rtp]\none_false_alarm_in = 1\n", ["rtp.one_false_alarm_in: expected 2 or more"]),
         ('[beacon]\nkind = "lottery"\n', ["beacon.kind", "'lottery'", "quicknet"]),
     ],
 )

@@ -113,6 +113,10 @@ def test_a_registered_game_server_draws_under_its_registered_name(running, autho
 def test_each_role_may_do_what_is_its_own_and_no_more(running, authority):
     draw = running.world.draw_request
     retire = operator_pb2.RetireGameRequest(name="none", version=1)
+    acknowledge = operator_pb2.AcknowledgeRtpAlarmRequest(
+        game="none", version=1, program="base", play_class=1, currency="EUR", reason="x"
+    )
+    denied = "PERMISSION_DENIED"
     allowed = {}
     for role in ROLES:
         with connected(running.port, credentials(authority, running.callers[role])) as client:
@@ -121,11 +125,14 @@ def test_each_role_may_do_what_is_its_own_and_no_more(running, authority):
                 code(client.audits.ListPools, audit_pb2.ListPoolsRequest()),
                 code(client.operators.ListGames, operator_pb2.ListGamesRequest()),
                 code(client.operators.RetireGame, retire),
+                code(client.audits.ListRtpRows, audit_pb2.ListRtpRowsRequest()),
+                code(client.audits.RecallRounds, audit_pb2.RecallRoundsRequest(player="p")),
+                code(client.operators.AcknowledgeRtpAlarm, acknowledge),
             )
     assert allowed == {
-        "game-server": ("OK", "OK", "OK", "PERMISSION_DENIED"),
-        "auditor": ("PERMISSION_DENIED", "OK", "OK", "PERMISSION_DENIED"),
-        "operator": ("PERMISSION_DENIED", "OK", "OK", "NOT_FOUND"),
+        "game-server": ("OK", "OK", "OK", denied, denied, denied, denied),
+        "auditor": (denied, "OK", "OK", denied, "OK", "OK", denied),
+        "operator": (denied, "OK", "OK", "NOT_FOUND", "OK", "OK", "NOT_FOUND"),
     }
 
 

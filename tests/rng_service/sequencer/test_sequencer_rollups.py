@@ -10,6 +10,7 @@ from sequencer_world import Killed
 from sqlalchemy import delete, insert, select, update
 
 from anchor import canonical
+from rng_service.errors import LedgerError
 from rng_service.games import parse_game, resolve_bet
 from rng_service.ledger.engine import reading, writing
 from rng_service.ledger.models import (
@@ -26,7 +27,7 @@ from rng_service.ledger.models import (
     RtpSeriesRow,
     TagsRow,
 )
-from rng_service.ledger.rollups import EVER
+from rng_service.ledger.rollups import EVER, plan_fold, read_deltas
 from rng_service.ledger.rtp_query import RtpQuery, covered_digests, query_rollups
 from rng_service.log_entries import parse_entry
 from rng_service.names import parse_pool_id
@@ -344,4 +345,42 @@ def test_without_rollups_nothing_is_kept_and_a_rebuild_makes_all_of_it(make_worl
     assert rollups(world) == {}
     with writing(world.engine) as connection:
         rebuild_rollups(connection, BANDS)
+    assert rollups(world) == independent_fold(world)
+
+
+def test_a_day_with_too_many_kinds_of_plays_takes_no_more_and_says_how_many_it_left_out(make_world, monkeypatch):
+    monkeypatch.setattr("rng_service.ledger.rollups.MAX_CELLS", 2)
+    world = make_world(size=64)
+    world.register()
+    world.start()
+    world.steps(3)
+    binder = world.binder()
+    for stake in (1, 2, 4, 8):
+        for _ in range(4):
+            binder.draws(1, stake=stake, bet=UNDER)
+        world.steps(1)
+    world.sequencer.finish()
+    _, series, cells, _ = stored(world)
+    (row,) = series.values()
+    counted = sum(cell[5] for cell in cells if cell[1] == EVER)
+    assert (counted + row[2], row[2] >= 8) == (16, True)
+    with writing(world.engine) as connection:
+        rebuild_rollups(connection, BANDS)
+    assert stored(world)[:3] == (stored(world)[0], series, cells)
+
+
+def test_two_folds_at_once_count_nothing_twice(make_world):
+    world = make_world(size=64)
+    world.register()
+    world.start()
+    world.steps(3)
+    world.binder().draws(3, stake=10, bet=UNDER)
+    world.steps(1)
+    with reading(world.engine) as connection:
+        deltas = read_deltas(connection)
+        plans = [plan_fold(connection, deltas), plan_fold(connection, deltas)]
+    with writing(world.engine) as connection:
+        plans[0].write(connection)
+    with pytest.raises(LedgerError, match="another process folds"), writing(world.engine) as connection:
+        plans[1].write(connection)
     assert rollups(world) == independent_fold(world)
