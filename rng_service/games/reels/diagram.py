@@ -5,9 +5,11 @@ its value; so lines end early, and states of whole spins meet. Values are intege
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
+from typing import Generic, TypeVar
 
+_Value = TypeVar("_Value", bound=Hashable)
 Layers = Sequence[Sequence[Sequence[int]]]
 
 
@@ -37,17 +39,17 @@ class Diagram:
 
 
 @dataclass(frozen=True, slots=True)
-class Layered:
+class Layered(Generic[_Value]):
     """An automaton that reads the reels from the first to the last; no two states of a layer do the same.
 
     ``layers[reel][state][symbol]`` is a state of the next layer, an index of ``values`` after the last.
     """
 
     layers: Layers
-    values: Sequence[int]
+    values: Sequence[_Value]
 
 
-def layered(layers: Layers, values: Sequence[int]) -> Layered:
+def layered(layers: Layers, values: Sequence[_Value]) -> Layered[_Value]:
     """Merge the states that no continuation tells apart."""
     distinct = {value: index for index, value in enumerate(dict.fromkeys(values))}
     number = [distinct[value] for value in values]
@@ -59,14 +61,17 @@ def layered(layers: Layers, values: Sequence[int]) -> Layered:
     return Layered(merged[::-1], list(distinct))
 
 
-def both_ways(left: Layered, right: Layered) -> Layered:
-    """Return the sum of two automata as one; ``right`` reads the reels from the last to the first.
+def both_ways(
+    left: Layered[_Value], right: Layered[_Value], join: Callable[[_Value, _Value], _Value]
+) -> Layered[_Value]:
+    """Return two automata joined into one; ``right`` reads the reels from the last to the first.
 
     A state remembers, for each state in which ``right`` may arrive from the other side, what it will return.
     """
     reels = len(left.layers)
     symbols = range(len(left.layers[0][0]))
-    layer: dict[tuple[int, tuple[int, ...]], int] = {(0, tuple(right.values)): 0}
+    # What ``right`` returns is kept by number, so that any kind of value will do.
+    layer: dict[tuple[int, tuple[int, ...]], int] = {(0, tuple(range(len(right.values)))): 0}
     layers = []
     for reel in range(reels):
         arriving = right.layers[reels - 1 - reel]
@@ -80,10 +85,10 @@ def both_ways(left: Layered, right: Layered) -> Layered:
             rows.append(row)
         layers.append(rows)
         layer = following
-    return layered(layers, [left.values[value] + returns[0] for value, returns in layer])
+    return layered(layers, [join(left.values[value], right.values[returns[0]]) for value, returns in layer])
 
 
-def diagram(automaton: Layered, order: Sequence[int]) -> Diagram:
+def diagram(automaton: Layered[int], order: Sequence[int]) -> Diagram:
     """Return the automaton as a diagram that reads the reels in ``order``.
 
     ``order`` grows from one reel to its neighbours: what has been read is always an unbroken row of reels.

@@ -5,17 +5,18 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import cached_property
 from math import prod
+from operator import add
 from typing import Any
 
 from rng_service.games.reels.convolution import distribution
 from rng_service.games.reels.diagram import Diagram, both_ways, diagram, layered, middle_order, natural_order
-from rng_service.games.reels.paylines import LineAutomaton, LineResult, LineRules, line_automaton, line_chances
+from rng_service.games.reels.paylines import LineAutomaton, LineResult, LineRules, higher, line_automaton, line_chances
 from rng_service.games.reels.spin import Hit
 from rng_service.games.reels.tickets import LineBoard
 from rng_service.games.reels.windows import Reel
 from rng_service.outcome.primitives import Outcome
 
-DIRECTIONS = ("left", "right", "both")
+DIRECTIONS = ("left", "right", "both", "either", "any")
 _Branches = Sequence[tuple[int, int, Any]]
 """(row, number of lines that read it, their branches on the next reel)."""
 
@@ -50,18 +51,25 @@ class Lines:
 
     @cached_property
     def _passes(self) -> Sequence[tuple[LineAutomaton, Sequence[int]]]:
-        """Return each direction that pays, with the order in which it reads the reels."""
-        passes = [(line_automaton(self.rules), self._order)]
+        """Return what is won apart and added up, with the order in which each reads the reels."""
+        order, backwards = self._order, self._order[::-1]
+        if self.direction == "any":
+            return [(line_automaton(self.rules, anywhere=True), order)]
+        left = line_automaton(self.rules)
         if self.direction == "both":
-            passes.append((line_automaton(self.rules, whole=False), self._order[::-1]))
-        return passes
+            return [(left, order), (line_automaton(self.rules, whole=False), backwards)]
+        if self.direction == "either":
+            right = line_automaton(self.rules, whole=False)
+            joined = both_ways(layered(left.layers, left.results), layered(right.layers, right.results), higher)
+            return [(LineAutomaton(joined.layers, joined.values), order)]
+        return [(left, order)]
 
     def _ordered(self, order: Sequence[int]) -> Diagram:
         parts = [
             layered(automaton.layers, [self._packed(result) for result in automaton.results])
             for automaton, _ in self._passes
         ]
-        whole = parts[0] if len(parts) == 1 else both_ways(*parts)
+        whole = parts[0] if len(parts) == 1 else both_ways(parts[0], parts[1], add)
         return diagram(whole, natural_order(len(self.reels)) if self.direction == "right" else order)
 
     def _packed(self, result: LineResult) -> int:
@@ -98,8 +106,8 @@ class Lines:
 
     def totals(self) -> Mapping[int, int]:
         """Return packed total, scatters included → weight of the stops; raises GameError as `convolution`."""
-        if self.direction == "both":
-            # Read from the middle, where lines that pay both ways end soonest.
+        if self.direction not in {"left", "right"}:
+            # Read from the middle, where lines that do not only pay from one side end soonest.
             board = LineBoard(self.reels, self.lines, self._ordered(middle_order(len(self.reels))))
         else:
             reels = [self.reels[reel] for reel in self._order]

@@ -1,11 +1,11 @@
 """What one payline pays and awards: its rules, and a small automaton over its symbols in the order of the reels.
 
 A rule has its own symbols (one, or the members of a group) and the symbols that count for it: its own and the
-wilds that stand for it. The run of a rule is the longest beginning of the line whose symbols all count for it.
-A run of n offers the rule's prize for every length up to n, multiplied by the wilds in that part that stand for
-another symbol; the line pays the highest prize that any rule offers. Where wilds alone do not pay, a length
-counts only if one of the rule's own symbols is in it. Beside the runs, a symbol can pay by its number on the
-line, wherever it stands.
+wilds that stand for it. The run of a rule is the longest beginning of the line whose symbols all count for it;
+where runs may begin on any reel, every longest stretch of such symbols is one. A run of n offers the rule's
+prize for every length up to n, multiplied by the wilds in that part that stand for another symbol; the line
+pays the highest prize that any rule offers. Where wilds alone do not pay, a length counts only if one of the
+rule's own symbols is in it. Beside the runs, a symbol can pay by its number on the line, wherever it stands.
 """
 
 from collections.abc import Mapping, Sequence
@@ -63,6 +63,7 @@ class Won(NamedTuple):
 
 class _Run(NamedTuple):
     rule: int
+    length: int
     own: bool  # one of its own symbols was in it
     multiplied: int
     offered: Won
@@ -93,23 +94,22 @@ class LineAutomaton:
     results: Sequence[LineResult]
 
 
-def line_automaton(rules: LineRules, *, whole: bool = True) -> LineAutomaton:
-    """Build the automaton; without ``whole``, runs over the whole line do not count.
+def line_automaton(rules: LineRules, *, whole: bool = True, anywhere: bool = False) -> LineAutomaton:
+    """Build the automaton; without ``whole``, runs over the whole line do not count; ``anywhere``: on any reel.
 
-    The second is for lines read from their last reel where both directions pay: a full line pays once, and so
-    do numbers. Raises
-    GameError when it would have more than 10,000 states.
+    The former is for lines read from their last reel where both directions pay: a full line pays once, and so do
+    numbers. Raises GameError when it would have more than 10,000 states.
     """
-    runs = tuple(_Run(rule, False, 1, NOTHING) for rule in range(len(rules.rules)))
+    runs = tuple(_new_run(rule) for rule in range(len(rules.rules)))
     layer: dict[_State, int] = {_State(runs, NOTHING, 0, (0,) * len(rules.numbers) if whole else ()): 0}
     layers = []
-    for reel in range(rules.reels):
+    for _ in range(rules.reels):
         following: dict[_State, int] = {}
         rows = []
         for state in layer:
             row = []
             for symbol in range(rules.symbols):
-                target = _step(rules, state, reel + 1, symbol)
+                target = _step(rules, state, symbol, anywhere=anywhere)
                 row.append(following.setdefault(target, len(following)))
             rows.append(row)
             if len(following) > MAX_STATES:
@@ -140,27 +140,42 @@ def line_chances(automaton: LineAutomaton, symbols_by_reel: Sequence[Mapping[int
     return found
 
 
-def _step(rules: LineRules, state: _State, length: int, symbol: int) -> _State:
+def higher(one: LineResult, other: LineResult) -> LineResult:
+    """Return the higher of two prizes, and the awards of both."""
+    return LineResult(max(one.won, other.won), one.awards + other.awards)
+
+
+def _new_run(rule: int) -> _Run:
+    return _Run(rule, 0, False, 1, NOTHING)
+
+
+def _step(rules: LineRules, state: _State, symbol: int, *, anywhere: bool) -> _State:
     best, awards = state.best, state.awards
     runs = []
     for run in state.runs:
         rule = rules.rules[run.rule]
         if symbol not in rule.counting:
-            best = max(best, run.offered)
-            if run.own or rules.wilds_alone:
-                awards += rule.awards.get(length - 1, 0)
+            best, awards = _ended(rules, run, best, awards)
+            if anywhere:
+                runs.append(_new_run(run.rule))
             continue
+        length = run.length + 1
         own = run.own or symbol in rule.own
         factor = 1 if symbol in rule.own else rules.multipliers.get(symbol, 1)
         multiplied = _combined(rules.combination, run.multiplied, factor)
         offered = run.offered
         if length in rule.pays and (own or rules.wilds_alone):
             offered = max(offered, Won(rule.pays[length] * multiplied, length, -run.rule, multiplied))
-        runs.append(_Run(run.rule, own, multiplied, offered))
-    numbers = tuple(
-        [number + (symbol == rule.symbol) for number, rule in zip(state.numbers, rules.numbers, strict=False)]
-    )
+        runs.append(_Run(run.rule, length, own, multiplied, offered))
+    # Read from the other side, numbers are left out: they have been counted already.
+    counted = zip(state.numbers, rules.numbers, strict=False)
+    numbers = tuple([number + (symbol == rule.symbol) for number, rule in counted])
     return _State(tuple(runs), best, awards, numbers)
+
+
+def _ended(rules: LineRules, run: _Run, best: Won, awards: int) -> tuple[Won, int]:
+    more = rules.rules[run.rule].awards.get(run.length, 0) if run.own or rules.wilds_alone else 0
+    return max(best, run.offered), awards + more
 
 
 def _combined(combination: str, one: int, other: int) -> int:
@@ -174,10 +189,9 @@ def _combined(combination: str, one: int, other: int) -> int:
 
 def _result(rules: LineRules, state: _State, *, whole: bool) -> LineResult:
     best, awards = state.best, state.awards
-    for run in state.runs if whole else ():
-        best = max(best, run.offered)
-        if run.own or rules.wilds_alone:
-            awards += rules.rules[run.rule].awards.get(rules.reels, 0)
+    for run in state.runs:
+        if whole or run.length < rules.reels:
+            best, awards = _ended(rules, run, best, awards)
     for position, number in enumerate(state.numbers):
         pays = rules.numbers[position].pays
         for least in pays.keys() & range(1, number + 1):

@@ -135,26 +135,39 @@ def counts_alone(rules, part, name):
     return rules.get("wilds_alone", True) or any(symbol in members(rules, name) for symbol in part)
 
 
+def stretches(rules, symbols, name):
+    """Return the runs of ``name``: from the first reel, or all of them where they may begin on any."""
+    if rules.get("direction") != "any":
+        return [symbols[: run_of(rules, symbols, name)]]
+    found = [[]]
+    for symbol in symbols:
+        if counts_for(rules, symbol, name):
+            found[-1].append(symbol)
+        else:
+            found.append([])
+    return found
+
+
 def one_way(rules, symbols, *, whole):
     best = Fraction(0)
     awards = {}
     for name, table in rules["pays"].items():
-        run = run_of(rules, symbols, name)
-        if run == len(symbols) and not whole:
-            continue
-        for length, pays in table.items():
-            part = symbols[: int(length)]
-            if int(length) <= run and counts_alone(rules, part, name):
-                best = max(best, Fraction(pays) * factor(rules, part, name))
+        for run in stretches(rules, symbols, name):
+            if len(run) == len(symbols) and not whole:
+                continue
+            for length, pays in table.items():
+                part = run[: int(length)]
+                if int(length) <= len(run) and counts_alone(rules, part, name):
+                    best = max(best, Fraction(pays) * factor(rules, part, name))
     for name, table in rules.get("number_pays", {}).items() if whole else ():
         for least, pays in table.items():
             if symbols.count(name) >= int(least):
                 best = max(best, Fraction(pays))
     for program, by_symbol in rules.get("line_awards", {}).items():
         for name, table in by_symbol.items():
-            run = run_of(rules, symbols, name)
-            if (run < len(symbols) or whole) and counts_alone(rules, symbols[:run], name):
-                awards[program] = awards.get(program, 0) + int(at_count(table, run, 0))
+            for run in stretches(rules, symbols, name):
+                if (len(run) < len(symbols) or whole) and counts_alone(rules, run, name):
+                    awards[program] = awards.get(program, 0) + int(at_count(table, len(run), 0))
     return best, awards
 
 
@@ -163,9 +176,9 @@ def line_result(rules, symbols):
     if direction == "right":
         return one_way(rules, symbols[::-1], whole=True)
     prize, awards = one_way(rules, symbols, whole=True)
-    if direction == "both":
+    if direction in {"both", "either"}:
         more, others = one_way(rules, symbols[::-1], whole=False)
-        prize += more
+        prize = prize + more if direction == "both" else max(prize, more)
         for name, draws in others.items():
             awards[name] = awards.get(name, 0) + draws
     return prize, awards

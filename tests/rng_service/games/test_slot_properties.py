@@ -102,7 +102,7 @@ def _counts(draw, rules, cells):
 def _lines(draw, rules, shown, reels):
     line = st.tuples(*(st.integers(0, rows - 1) for rows in shown)).map(list)
     rules["lines"] = draw(st.lists(line, min_size=1, max_size=5, unique_by=tuple))
-    rules["direction"] = draw(st.sampled_from(["left", "right", "both"]))
+    rules["direction"] = draw(st.sampled_from(["left", "right", "both", "either", "any"]))
     rules["wild_multipliers"] = draw(st.sampled_from(["product", "sum", "highest"]))
     rules["wilds_alone"] = draw(st.booleans())
     if draw(st.booleans()):
