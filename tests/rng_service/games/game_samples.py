@@ -116,6 +116,37 @@ def craps():
     return game([{"step": "uniform", "n": 6, "count": 6}], {"model": "craps", "bets": bets})
 
 
+def hi_lo():
+    return game([{"step": "uniform", "n": 13}], {"model": "hi-lo", "rtp": "0.97", "bets": ["higher", "same"]})
+
+
+def mines():
+    return game([{"step": "sample", "n": 7, "m": 2}], {"model": "mines", "rtp": "0.96", "grid": "1/100"})
+
+
+def baccarat():
+    bets = {"banker": {"banker": "1.95", "tie": 1}, "pair": {"either-pair": 6}}
+    return game([{"step": "sample", "n": 52, "m": 6}], {"model": "baccarat", "bets": bets})
+
+
+def video_poker():
+    settlement = {"model": "video-poker", "lowest_pair": "T", "pays": {"four-aces": 80, "pair": "1"}}
+    return game([{"step": "sample", "n": 52, "m": 10}], settlement)
+
+
+def blackjack():
+    flags = ("dealer_hits_soft_17", "dealer_peeks", "double_after_split", "hit_split_aces", "resplit_aces")
+    settlement = {
+        "model": "blackjack",
+        "blackjack_pays": "5/2",
+        "double": "any",
+        "most_hands": 4,
+        **dict.fromkeys((*flags, "late_surrender", "insurance"), True),
+        "strategies": {"never-bust": {"hard": {"4": "HHHHHHHHHH", "12": "S" * 10}, "soft": {"12": "S" * 10}}},
+    }
+    return game([{"step": "uniform", "n": 52, "count": 110}], settlement)
+
+
 SAMPLES = {
     "table": table,
     "wheel": wheel,
@@ -130,7 +161,10 @@ SAMPLES = {
     "two-drums": two_drums,
     "sic-bo": sic_bo,
     "craps": craps,
+    "hi-lo": hi_lo,
 }
+# What has decisions, or too many outcomes to visit: tests of their own take these games apart.
+LARGE_SAMPLES = {"mines": mines, "baccarat": baccarat, "video-poker": video_poker, "blackjack": blackjack}
 
 
 def outcomes(program):

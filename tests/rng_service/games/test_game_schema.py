@@ -5,7 +5,7 @@ import json
 import re
 
 import pytest
-from game_samples import ROOT, SAMPLES, SHIPPED, parsed
+from game_samples import LARGE_SAMPLES, ROOT, SAMPLES, SHIPPED, parsed
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -95,8 +95,8 @@ def at(value, path):
     return value
 
 
-VALID = [json.loads(path.read_text()) for path in SHIPPED] + [make() for make in SAMPLES.values()]
-NAMES = [path.stem for path in SHIPPED] + list(SAMPLES)
+VALID = [json.loads(path.read_text()) for path in SHIPPED] + [make() for make in (SAMPLES | LARGE_SAMPLES).values()]
+NAMES = [path.stem for path in SHIPPED] + list(SAMPLES | LARGE_SAMPLES)
 
 
 @pytest.mark.parametrize("value", VALID, ids=NAMES)
