@@ -25,7 +25,7 @@ HANDS: Final = (
     PAIR,
 )
 # Pairs are ranked with the ace above the king.
-PAIR_RANKS: Final = RANKS[1:] + RANKS[0]
+PAIR_RANKS: Final = (*RANKS[1:], RANKS[0])
 _BROADWAY: Final = (0, 9, 10, 11, 12)
 _LOW: Final = frozenset((1, 2, 3))
 

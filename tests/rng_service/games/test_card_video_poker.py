@@ -238,6 +238,8 @@ def poker(pays, lowest_pair="J", drawn=10):
         (poker({"pair": 0}), "settlement.pays.pair", "leave it out"),
         (poker({}), "settlement.pays", "1 to"),
         (poker({"pair": 1}, "10"), "settlement.lowest_pair", "not known here"),
+        (poker({"pair": 1}, "JQ"), "settlement.lowest_pair", "not known here"),
+        (poker({"pair": 1}, ""), "settlement.lowest_pair", "not known here"),
         (poker({"pair": 1}, drawn=5), "steps", "10 of 52 cards"),
     ],
 )
