@@ -6,11 +6,17 @@ import sys
 import threading
 from collections.abc import Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
+from anchor.errors import AnchorError
 from rng_service.errors import ConfigError
 from rng_service.fake.script import play_script
 from rng_service.fake.server import ENVIRONMENTS, FakeServer
-from rng_service.games import GameError, load_game
+from rng_service.game_file_store import GameFileStore
+from rng_service.games import GameDefinition, load_game
+from rng_service.games.files import find_beside
+from rng_service.games.models.lookup import LookupModel
+from rng_service.stake_engine.packing import pack_books
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -29,16 +35,37 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--script", type=Path, help="JSON file of outcomes and failures")
     parser.add_argument("--seed", default="", help="text from which unforced outcomes follow (default: empty)")
     arguments = parser.parse_args(argv)
-    try:
-        games = [load_game(path) for path in arguments.game]
-        server = FakeServer(games, listen=arguments.listen, env=arguments.env, seed=arguments.seed.encode())
-    except (ConfigError, GameError, OSError) as error:
-        sys.stderr.write(f"fake draw service: {error}\n")
-        return 2
+    with TemporaryDirectory(prefix="sealdraw-fake-") as directory:
+        # Books are packed for this run alone, and gone with it.
+        files = GameFileStore(Path(directory), pack_books=pack_books)
+        try:
+            games = [_load(path, files) for path in arguments.game]
+            seed = arguments.seed.encode()
+            server = FakeServer(games, listen=arguments.listen, env=arguments.env, seed=seed, files=files)
+        except (ConfigError, AnchorError, OSError) as error:
+            sys.stderr.write(f"fake draw service: {error}\n")
+            return 2
+        return _serve(server, arguments.script)
+
+
+def _load(path: Path, files: GameFileStore) -> GameDefinition:
+    """Return a game; its books, which lie beside the definition, are put where the fake looks for them."""
+    game = load_game(path)
+    for program in game.programs.values():
+        model = program.model
+        if isinstance(model, LookupModel) and model.books is not None:
+            weights = model.table.digest
+            files.take_weights(weights, [find_beside(path.parent, weights, (".csv",)).read_bytes()])
+            books = find_beside(path.parent, model.books.file, (".jsonl.zst", ".jsonl.zstd"))
+            files.take_books(model.books.file, weights, [books.read_bytes()])
+    return game
+
+
+def _serve(server: FakeServer, script: Path | None) -> int:
     with server:
-        if arguments.script is not None:
+        if script is not None:
             try:
-                play_script(arguments.script, server)
+                play_script(script, server)
             except ConfigError as error:
                 sys.stderr.write(f"fake draw service: {error}\n")
                 return 2

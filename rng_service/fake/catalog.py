@@ -8,7 +8,9 @@ from anchor.merkle import inclusion_path, levels_of
 from anchor.range_path import range_path
 from rng_service.errors import InvalidArgument, NotFound
 from rng_service.fake.outcomes import ForcedDeriver, forcible
+from rng_service.front.books import books_of
 from rng_service.front.catalog import Pool, Stream
+from rng_service.game_file_store import GameFileStore
 from rng_service.games import GameDefinition
 from rng_service.pools.slots import slot_leaves, slot_secrets
 from rng_service.records.protection import NO_BEACON, OPERATOR_FORESEEABLE, STEERABLE, Protection
@@ -37,10 +39,18 @@ class FakePool(Pool):
 class FakeCatalog:
     """What the handlers ask of the front's catalog, over games in memory. Not for several threads at once."""
 
-    def __init__(self, environment: str, games: Sequence[GameDefinition], seed: bytes, pool_size: int) -> None:
+    def __init__(
+        self,
+        environment: str,
+        games: Sequence[GameDefinition],
+        seed: bytes,
+        pool_size: int,
+        files: GameFileStore | None = None,
+    ) -> None:
         self._environment = environment
         self._seed = seed
         self._pool_size = pool_size
+        self._files = files
         self._games = {(game.game, game.version): game for game in games}
         self._streams: dict[tuple[str, int, str, str], Stream] = {}
         self._pools: list[FakePool] = []
@@ -113,4 +123,5 @@ class FakeCatalog:
             tree=levels_of(slot_leaves(pool_id, secrets)),
             secrets=secrets,
             forced=deriver,
+            books=None if self._files is None else books_of(stream.definition.program(stream.program_id), self._files),
         )

@@ -22,6 +22,7 @@ from rng_service.fake.outcomes import ForcedOutcomes
 from rng_service.fake.service import FakeService
 from rng_service.front.checks import parse
 from rng_service.front.status import abort
+from rng_service.game_file_store import GameFileStore
 from rng_service.games import GameDefinition
 from rng_service.names import check_name
 
@@ -38,7 +39,8 @@ class FakeServer:
 
     ``listen`` is a loopback address, port 0 takes a free one; `target` is where it listens. Outcomes follow from
     ``seed`` unless `force` fixes them. ``on_commit`` is called with a method's name after a call was carried out and
-    before it is answered: what happens then, happens to a draw that is already made. Raises ConfigError for an
+    before it is answered: what happens then, happens to a draw that is already made. ``files`` has the
+    books of games that have them. Raises ConfigError for an
     environment or address that is not for development.
     """
 
@@ -52,6 +54,7 @@ class FakeServer:
         pool_size: int = POOL_SIZE,
         clock: Callable[[], int] = lambda: time.time_ns() // 1_000,
         on_commit: Callable[[str], None] | None = None,
+        files: GameFileStore | None = None,
     ) -> None:
         if env not in ENVIRONMENTS:
             raise ConfigError(f"environment {env!r}: the fake only runs in {', '.join(ENVIRONMENTS)}")
@@ -61,7 +64,7 @@ class FakeServer:
         self.calls: list[tuple[str, str]] = []
         self._forced = ForcedOutcomes()
         self._faults = Faults()
-        self._catalog = FakeCatalog(env, games, seed, pool_size)
+        self._catalog = FakeCatalog(env, games, seed, pool_size, files)
         book = FakeBook(self._catalog, self._forced, self.origin, seed, _TICKET_LIFETIME_US)
         self._service = FakeService(self._catalog, book, clock)
         self._on_commit = on_commit
@@ -126,6 +129,7 @@ class FakeServer:
             "Settle": (draw_pb2.SettleRequest, service.settle),
             "ResolveRequest": (draw_pb2.ResolveRequestRequest, service.resolve_request),
             "GetReceipt": (draw_pb2.GetReceiptRequest, service.get_receipt),
+            "GetBook": (draw_pb2.GetBookRequest, service.get_book),
         }
         handlers = {name: self._unary(name, kind, handler) for name, (kind, handler) in methods.items()}
         return grpc.method_handlers_generic_handler("sealdraw.v1.DrawService", handlers)
@@ -137,7 +141,7 @@ class FakeServer:
             fault = self._faults.take(name)
             try:
                 request = parse(kind, data, _MAX_REQUEST_BYTES)
-                self.calls.append((name, request.request_id))
+                self.calls.append((name, getattr(request, "request_id", "")))
                 answer = None
                 if fault is None or fault.after_commit:
                     with self._service.lock:

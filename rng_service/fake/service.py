@@ -81,6 +81,11 @@ class FakeService:
             raise NotFound("request_id: no request of this caller has this id")
         return self._read_back(known)
 
+    def get_book(self, request: draw_pb2.GetBookRequest, caller: str) -> draw_pb2.GetBookResponse:
+        """Return the book of one outcome of a draw."""
+        records = self._draw_records(_id(request.draw_request_id), caller)
+        return receipts.book_response(records, request.item, self._fake_catalog.pool)
+
     def _draw_play(self, request: draw_pb2.DrawRequest, caller: str) -> Play:
         if not request.round_id:
             return requests.draw(request, caller, self._catalog)

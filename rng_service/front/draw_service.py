@@ -164,17 +164,7 @@ class DrawService:
         checks = Checks()
         request_id = checks.request_id(request.draw_request_id, "draw_request_id")
         checks.finish()
-        item = request.item
-        for opened in self._draw_records(request_id, caller):
-            if item >= opened.bound.count:
-                item -= opened.bound.count
-                continue
-            pool = self._catalog.pool(opened.bound.pool)
-            if pool.books is None:
-                raise NotFound("draw_request_id: the program of this draw has no books")
-            row = receipts.outcomes_of(pool, opened)[item][0]
-            return draw_pb2.GetBookResponse(book=receipts.book_message(pool.books.get(row)))
-        raise NotFound(f"item: the draw has no outcome {request.item}; they count from 0")
+        return receipts.book_response(self._draw_records(request_id, caller), request.item, self._catalog.pool)
 
     def _perform(self, task: BindTask, timeout_s: float) -> list[OpenedRecord]:
         """Bind and open a task, or find what an earlier request with the same id gave."""

@@ -1,12 +1,13 @@
 """From opened records to receipts of the API: outcomes, payouts, proofs and labels."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
 
 from sealdraw.v1 import draw_pb2, types_pb2
 
 from anchor import canonical
 from rng_service.books import Book
+from rng_service.errors import NotFound
 from rng_service.front.catalog import Catalog, Pool
 from rng_service.front.opening import OpenedRecord
 from rng_service.games import Bet
@@ -61,6 +62,23 @@ def draw_receipt(
         if book is not None:
             receipt.book.CopyFrom(book_message(book))
     return receipt
+
+
+def book_response(
+    records: Sequence[OpenedRecord], item: int, pool_of: Callable[[int], Pool]
+) -> draw_pb2.GetBookResponse:
+    """Return the book of outcome ``item``, counted from 0 over all records of a draw; raises NotFound, Unavailable."""
+    left = item
+    for opened in records:
+        if left >= opened.bound.count:
+            left -= opened.bound.count
+            continue
+        pool = pool_of(opened.bound.pool)
+        if pool.books is None:
+            raise NotFound("draw_request_id: the program of this draw has no books")
+        row = outcomes_of(pool, opened)[left][0]
+        return draw_pb2.GetBookResponse(book=book_message(pool.books.get(row)))
+    raise NotFound(f"item: the draw has no outcome {item}; they count from 0")
 
 
 def book_message(book: Book) -> types_pb2.Book:
