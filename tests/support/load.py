@@ -1,7 +1,7 @@
 """A game server that never forgets: every request is repeated under its own id until it is answered.
 
 Players in threads mix everything that the API has: one-step draws, draws on tickets that ask for the next ticket,
-tickets that are abandoned, batches, settlements, repeats of old requests, and other fields under a used id. Every
+tickets that are abandoned, batches, settlements, rounds, repeats of old requests, and other fields under a used id. Every
 answer is kept as the very bytes that came, so that `check_everything` can hold them against the ledger.
 """
 
@@ -211,7 +211,17 @@ class _Player:
         self._stub = stub
         self._choice = choice
         self._common = {"game": game, "program": PROGRAM, "play_class": types_pb2.PLAY_CLASS_REAL}
-        self._turns = (self.one_step, self.one_step, self.ticketed, self.batch, self.settled, self.repeat, self.misuse)
+        self._turns = (
+            self.one_step,
+            self.one_step,
+            self.ticketed,
+            self.batch,
+            self.settled,
+            self.staked,
+            self.rounds,
+            self.repeat,
+            self.misuse,
+        )
 
     def turn(self) -> None:
         self._choice.choice(self._turns)()
@@ -259,6 +269,27 @@ class _Player:
             )  # fmt: skip
             answer = self._load.perform(self._stub, "Settle", request)
             assert not isinstance(answer, str), answer
+
+    def staked(self) -> None:
+        """A stake that stands at the draw, and its one bettor afterwards."""
+        drawn = self._draw(wager=types_pb2.Wager(stake_minor=100, currency="EUR"))
+        assert not isinstance(drawn, str), drawn
+        request = draw_pb2.SettleRequest(
+            request_id=new_request_id(), draw_request_id=self._last_id, bettor=self._choice.randbytes(32),
+            stake_minor=100, payout_minor=self._payout(drawn), currency="EUR", bet=BET,
+            status=draw_pb2.SETTLEMENT_STATUS_FINAL,
+        )  # fmt: skip
+        answer = self._load.perform(self._stub, "Settle", request)
+        assert not isinstance(answer, str), answer
+
+    def rounds(self) -> None:
+        """A round of some steps; now and then somebody tries to have the last one again, under another id."""
+        round_id = new_request_id()
+        for step in range(1, self._choice.randint(2, 4)):
+            answer = self._draw(round_id=round_id, step=step, wager=self._wager())
+            assert not isinstance(answer, str), answer
+        if self._choice.random() < 0.5:
+            assert self._draw(round_id=round_id, step=step) == "ROUND_STEP"
 
     def repeat(self) -> None:
         """An old request once more: the answer must be the same bytes, which the check at the end looks at."""
