@@ -337,9 +337,7 @@ def _check_conservation(engine: Engine, evidence: Evidence, report: LogReport) -
     with tempfile.TemporaryDirectory() as directory:
         path = Path(directory) / "everything.jsonl"
         with path.open("xb") as stream:
-            export_digests(
-                engine, stream, origin=report.origin, first=first, last=last, files=_store(evidence).files
-            )
+            export_digests(engine, stream, origin=report.origin, first=first, last=last, files=_store(evidence).files)
         # Recomputes every outcome, and every totals entry from them.
         exported = verify_export(path, DirectorySource(evidence.public_dir), evidence.vkey)
     _demand(exported.complete, "5: the export of everything is not complete")
