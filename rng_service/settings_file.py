@@ -55,8 +55,8 @@ COMMENTED: Final[Mapping[str, str]] = {
     "else, best on storage without snapshots, a copy of the vault directory alone opens nothing.",
     "rtp.stake_bands": "Realised return is kept by stake: upper limits of the bands in minor units, ascending, with a\n"
     "currency in front where it has its own (JPY:100000).",
-    "rtp.monitor_interval_s": "How often realised returns are weighed, and how seldom an honest service ever raises a false\n"
-    "alarm: one in so many, over all games together; 0 raises none.",
+    "rtp.monitor_interval_s": "How often returns are weighed; and the chance of ever raising a false alarm: one in\n"
+    "so many, over all games together. 0 raises none.",
     "rtp.one_false_alarm_in": "",
 }
 
