@@ -28,7 +28,13 @@ def _shuffle(fields: dict[str, Node]) -> Step:
 
 def _reels(fields: dict[str, Node]) -> Step:
     strips = fields["strips"].items(1, 64)
-    return Reels(tuple(tuple(symbol.text(16) for symbol in strip.items(1, MAX_DECK)) for strip in strips))
+    shown = tuple(tuple(symbol.text(16) for symbol in strip.items(1, MAX_DECK)) for strip in strips)
+    if "weights" not in fields:
+        return Reels(shown)
+    weights = fields["weights"].items(1, 64)
+    return Reels(
+        shown, tuple(tuple(weight.integer(1, MAX_BOUND) for weight in reel.items(1, MAX_DECK)) for reel in weights)
+    )
 
 
 def _lookup(fields: dict[str, Node], files: GameFiles) -> Step:
@@ -52,7 +58,7 @@ _STEPS: dict[str, tuple[Callable[[dict[str, Node]], Step], tuple[str, ...], tupl
     "weighted": (_weighted, ("weights",), ("count",)),
     "sample": (_sample, ("n", "m"), ()),
     "shuffle": (_shuffle, ("n",), ()),
-    "reels": (_reels, ("strips",), ()),
+    "reels": (_reels, ("strips",), ("weights",)),
 }
 # The only step that is not all there in the definition.
 _LOOKUP = "lookup"

@@ -69,8 +69,10 @@ def _compile(step: Step) -> Derive:
             return _sample(n, m)
         case Shuffle(n):
             return _shuffle(n)
-        case Reels(strips):
-            return _reels([len(strip) for strip in strips])
+        case Reels(strips, weights):
+            if weights is None:
+                return _reels([len(strip) for strip in strips])
+            return _chain(tuple(_weighted(stops, 1) for stops in weights))
 
 
 def _uniform(n: int, count: int) -> Derive:

@@ -105,9 +105,10 @@ class Shuffle:
 
 @dataclass(frozen=True, slots=True)
 class Reels:
-    """One stop for each reel, uniform over that reel's strip of symbols."""
+    """One stop for each reel: uniform over that reel's strip of symbols, or with the weight of each stop."""
 
     strips: tuple[tuple[str, ...], ...]
+    weights: tuple[tuple[int, ...], ...] | None = None
 
     def __post_init__(self) -> None:
         if not 1 <= len(self.strips) <= 64:
@@ -115,6 +116,20 @@ class Reels:
         for reel, strip in enumerate(self.strips):
             if not 1 <= len(strip) <= MAX_DECK:
                 raise StepError(f"strips[{reel}]", f"expected 1 to {MAX_DECK} symbols, got {len(strip)}")
+        if self.weights is not None:
+            self._check_weights(self.weights)
+
+    def _check_weights(self, weights: tuple[tuple[int, ...], ...]) -> None:
+        if len(weights) != len(self.strips):
+            raise StepError("weights", f"expected weights for {len(self.strips)} reels, got {len(weights)}")
+        for reel, (strip, stops) in enumerate(zip(self.strips, weights, strict=True)):
+            where = f"weights[{reel}]"
+            if len(stops) != len(strip):
+                raise StepError(where, f"expected a weight for each of the {len(strip)} stops, got {len(stops)}")
+            for stop, weight in enumerate(stops):
+                _within(f"{where}[{stop}]", weight, 1, MAX_BOUND, "2^64")
+            if sum(stops) > MAX_BOUND:
+                raise StepError(where, f"the total is {_short(sum(stops))}, at most 2^64 is allowed")
 
     @property
     def width(self) -> int:

@@ -60,17 +60,21 @@ def _first_value(step: Step) -> tuple[int, list[int]]:
     """Return how many values the step's first integer can take, and the weight of each class of them."""
     match step:
         case Weighted(weights):
-            classes = min(len(weights), _MOST_CLASSES)
-            sums = [0] * classes
-            for value, weight in enumerate(weights):
-                sums[value * classes // len(weights)] += weight
-            return len(weights), sums
+            return _weighted(weights)
         case Lookup(table):
             return table.rows, _lookup(table)
-        case Reels(strips):
-            return _even(len(strips[0]))
+        case Reels(strips, weights):
+            return _even(len(strips[0])) if weights is None else _weighted(weights[0])
         case Uniform(n) | Sample(n) | Shuffle(n):
             return _even(n)
+
+
+def _weighted(weights: Sequence[int]) -> tuple[int, list[int]]:
+    classes = min(len(weights), _MOST_CLASSES)
+    sums = [0] * classes
+    for value, weight in enumerate(weights):
+        sums[value * classes // len(weights)] += weight
+    return len(weights), sums
 
 
 def _lookup(table: LookupTable) -> list[int]:

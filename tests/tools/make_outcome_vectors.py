@@ -37,6 +37,7 @@ PROGRAMS: dict[str, list[Step]] = {
     "sample-all": [Sample(10, 10)],
     "deck": [Shuffle(52)],
     "reels": [Reels((("A", "B", "C"), ("A",), ("A", "B") * 16, ("C",) * 33))],
+    "reels-weighted": [Reels((("A", "B", "C"), ("A",), ("A", "B")), ((3, 1, 2**60), (7,), (1, 255)))],
     "mixed": [Uniform(10_000), Sample(5, 2), Shuffle(3), Weighted((9, 1))],
 }
 INPUTS: list[tuple[bytes, bytes, int, bytes, bytes]] = [
@@ -57,8 +58,9 @@ def describe(step: Step) -> dict[str, Any]:
             return {"step": "sample", "n": n, "m": m}
         case Shuffle(n):
             return {"step": "shuffle", "n": n}
-        case Reels(strips):
-            return {"step": "reels", "strips": [list(strip) for strip in strips]}
+        case Reels(strips, weights):
+            found: dict[str, Any] = {"step": "reels", "strips": [list(strip) for strip in strips]}
+            return found | ({"weights": [[str(weight) for weight in stops] for stops in weights]} if weights else {})
 
 
 def vector(program_id: str, steps: list[Step], given: tuple[bytes, bytes, int, bytes, bytes]) -> dict[str, Any]:

@@ -122,8 +122,7 @@ def read_frame(
         Scatter(item.symbol, {n: prize * multiplier for n, prize in item.pays.items()}, item.awards)
         for item in scatters
     ]
-    weights = getattr(reels, "weights", None)
-    return Frame(symbols, strips, weights, rows, wilds, scatters, pays, number_pays)
+    return Frame(symbols, strips, reels.weights, rows, wilds, scatters, pays, number_pays)
 
 
 def read_symbols(node: Node) -> dict[str, int]:

@@ -46,20 +46,24 @@ function swapDown(stream, n, lowest) {
   return a;
 }
 
+function weightedIndex(weights, stream) {
+  const u = stream.uniform(weights.reduce((sum, weight) => sum + weight, 0n));
+  let cumulative = 0n;
+  return BigInt(weights.findIndex((weight) => (cumulative += weight) > u));
+}
+
 const STEPS = {
   uniform: (step, stream) => repeat(step, () => stream.uniform(BigInt(step.n))),
   weighted(step, stream) {
     const weights = step.weights.map(BigInt);
-    const total = weights.reduce((sum, weight) => sum + weight, 0n);
-    return repeat(step, () => {
-      const u = stream.uniform(total);
-      let cumulative = 0n;
-      return BigInt(weights.findIndex((weight) => (cumulative += weight) > u));
-    });
+    return repeat(step, () => weightedIndex(weights, stream));
   },
   sample: (step, stream) => swapDown(stream, step.n, step.n - step.m).slice(step.n - step.m).reverse(),
   shuffle: (step, stream) => swapDown(stream, step.n, 1),
-  reels: (step, stream) => step.strips.map((strip) => stream.uniform(BigInt(strip.length))),
+  reels: (step, stream) =>
+    step.weights
+      ? step.weights.map((weights) => weightedIndex(weights.map(BigInt), stream))
+      : step.strips.map((strip) => stream.uniform(BigInt(strip.length))),
   // Its rows were read from the file that it names.
   lookup(step, stream) {
     const u = stream.uniform(BigInt(step.total));

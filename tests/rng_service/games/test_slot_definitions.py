@@ -152,6 +152,38 @@ def test_what_is_wrong_with_ways_is_named_with_its_place(path, new, place, words
     assert words in caught.value.message
 
 
+@pytest.mark.parametrize(
+    ("weights", "place", "words"),
+    [
+        ([[1] * 5, [1] * 5], "weights", "weights for 3 reels, got 2"),
+        ([[1] * 5, [1] * 4, [1] * 5], "weights[1]", "each of the 5 stops, got 4"),
+        ([[1] * 5, [1] * 5, [1, 1, 0, 1, 1]], "weights[2][2]", "from 1"),
+        ([[1] * 5, ["18446744073709551616"] * 5, [1] * 5], "weights[1]", "the total"),
+    ],
+)
+def test_weights_of_stops_that_do_not_fit_the_strips_are_named(weights, place, words):
+    value = lines_game()
+    value["programs"]["base"]["steps"][0]["weights"] = weights
+    with pytest.raises(GameError) as caught:
+        parsed(value)
+    assert caught.value.path == f"$.programs.base.steps[0].{place}"
+    assert words in caught.value.message
+
+
+def test_a_stop_of_weight_two_is_like_a_stop_that_stands_there_twice():
+    value = slot()
+    step = value["programs"]["base"]["steps"][0]
+    value["programs"]["base"]["settlement"]["rows"] = 1
+    value["programs"]["base"]["settlement"]["lines"] = [[0, 0, 0]]
+    doubled = copy.deepcopy(value)
+    step["weights"] = [[2] + [1] * (len(strip) - 1) for strip in step["strips"]]
+    for strip in doubled["programs"]["base"]["steps"][0]["strips"]:
+        strip.insert(0, strip[0])
+    one, other = (parsed(item).program("base").model.spin for item in (value, doubled))
+    assert one.prizes() == other.prizes()
+    assert one.breakdown() == other.breakdown()
+
+
 @pytest.mark.parametrize("key", ["groups", "lines", "number_pays", "line_awards", "wilds_alone"])
 def test_ways_take_nothing_that_is_about_lines(key):
     value = ways_game()

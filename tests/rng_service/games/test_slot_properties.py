@@ -43,6 +43,8 @@ def slots(draw, model):
     shown = rows if isinstance(rows, list) else [rows] * reels
     strips = [draw(st.lists(st.sampled_from(SYMBOLS), min_size=max(2, least), max_size=high)) for least in shown]
     step = {"step": "reels", "strips": strips}
+    if draw(st.booleans()):
+        step["weights"] = [[draw(st.integers(1, 9)) for _ in strip] for strip in strips]
     cells = sum(shown)
     names = draw(st.lists(st.sampled_from(SYMBOLS[:2] + SYMBOLS[3:]), min_size=1, max_size=5, unique=True))
     rules = {
@@ -106,7 +108,8 @@ def _lines(draw, rules, shown, reels):
     rules["wild_multipliers"] = draw(st.sampled_from(["product", "sum", "highest"]))
     rules["wilds_alone"] = draw(st.booleans())
     if draw(st.booleans()):
-        rules["number_pays"] = {draw(st.sampled_from(["W", "A"])): draw(tables(reels))}
+        scattered = "W" in rules.get("scatters", {})
+        rules["number_pays"] = {draw(st.sampled_from(["A"] if scattered else ["W", "A"])): draw(tables(reels))}
     if draw(st.booleans()):
         rules["cost"] = draw(st.integers(1, 10))
     if draw(st.booleans()):

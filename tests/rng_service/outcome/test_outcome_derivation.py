@@ -146,7 +146,11 @@ def step_of(described):
         case "shuffle":
             return Shuffle(described["n"])
         case "reels":
-            return Reels(tuple(tuple(strip) for strip in described["strips"]))
+            weights = described.get("weights")
+            return Reels(
+                tuple(tuple(strip) for strip in described["strips"]),
+                weights and tuple(tuple(int(weight) for weight in stops) for stops in weights),
+            )
     raise AssertionError(described)
 
 

@@ -65,6 +65,8 @@ def test_a_sample_reaches_every_ordered_selection_equally_often(m):
 
 def test_reels_and_repeated_uniforms_are_products():
     assert set(distribution([Reels((("A",) * 3, ("B",) * 2))], [3, 2]).values()) == {1}
+    weighted = distribution([Reels((("A",) * 2, ("B",) * 2), ((3, 1), (2, 5)))], [4, 7])
+    assert weighted == {(0, 0): 6, (0, 1): 15, (1, 0): 2, (1, 1): 5}
     counts = distribution([Uniform(3, 2)], [3, 3])
     assert counts == dict.fromkeys(product(range(3), repeat=2), 1)
 
@@ -132,6 +134,10 @@ def test_weights_that_are_not_positive_or_too_large_are_refused_with_their_place
         (lambda: Shuffle(0), "n"),
         (lambda: Reels(()), "strips"),
         (lambda: Reels((("A",), ())), "strips[1]"),
+        (lambda: Reels((("A",), ("B",)), ((1,),)), "weights"),
+        (lambda: Reels((("A",), ("B",)), ((1,), (1, 1))), "weights[1]"),
+        (lambda: Reels((("A",), ("B",)), ((1,), (0,))), "weights[1][0]"),
+        (lambda: Reels((("A", "A"),), ((2**64, 1),)), "weights[0]"),
         (lambda: compile_program([]), "steps"),
         (lambda: compile_program([Shuffle(4000), Shuffle(4000)]), "steps"),
     ],

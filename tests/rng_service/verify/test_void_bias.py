@@ -31,6 +31,7 @@ def test_weights_are_taken_into_account():
         (Sample(80, 20), 64),
         (Shuffle(52), 52),
         (Reels((("a", "b", "c"), ("d",))), 3),
+        (Reels((("a", "b", "c"), ("d",)), ((9, 1, 2), (1,))), 3),
         (Weighted(tuple(range(1, 101))), 64),
     ],
 )
