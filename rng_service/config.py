@@ -101,6 +101,8 @@ class LogConfig:
     close_delay_s: int = 3_600
     digest_interval_ms: int = 1_000
     totals_interval_s: int = 3_600
+    # `open`: stakes and payouts are public; `committed`: the log commits to them, and auditors get openings.
+    totals_policy: str = "open"
 
 
 @dataclass(frozen=True)
@@ -228,6 +230,8 @@ def check_config(config: Config) -> Config:
         raise ConfigError(
             f"beacon.kind: a development beacon protects nobody and is refused in environment {environment!r}",
         )
+    if config.log.totals_policy not in {"open", "committed"}:
+        raise ConfigError(f"log.totals_policy: {config.log.totals_policy!r} is none of open, committed")
     if not 1 <= config.pools.size <= 1 << 20:
         raise ConfigError("pools.size: expected 1 to 1048576")
     if not 1 <= config.pools.ready <= 64:

@@ -21,6 +21,12 @@ __all__ = ["export"]
 @config_option
 @click.option("--from", "first", type=click.IntRange(0), help="The first digest; by default the first there is.")
 @click.option("--to", "last", type=click.IntRange(0), help="The last digest; by default the newest.")
+@click.option(
+    "--openings",
+    "openings_file",
+    type=click.Path(path_type=Path),
+    help="Also write what opens the committed totals of these digests, and tables over them.",
+)
 @click.option("--session", nargs=2, metavar="CALLER SESSION", help="Only this session of this caller.")
 @json_option
 def export(
@@ -28,15 +34,19 @@ def export(
     config_path: Path,
     first: int | None,
     last: int | None,
+    openings_file: Path | None,
     session: tuple[str, str] | None,
     as_json: bool,
 ) -> None:
     """Write every record of the digests chosen to FILE, which must not exist yet.
 
-    Check it with `sealdraw verify export`. It holds what receipts hold: no keys, and no tags in clear.
+    Check it with `sealdraw verify export`, with --openings when the log commits to its totals. It holds what receipts
+    hold: no keys, and no tags in clear.
     """
     from rng_service.games.files import directory_files
     from rng_service.ledger.exporting import digest_range, export_digests
+    from rng_service.ledger.openings import openings_of, totals_range
+    from rng_service.records.openings import OpeningsHeader, write_openings
 
     config = read_config(config_path)
     with open_ledger(config) as engine:
@@ -52,8 +62,18 @@ def export(
                 session=session,
                 files=directory_files(config.game_files_dir),
             )
+        if openings_file is not None:
+            totals = totals_range(engine, first_digest=chosen[0], last_digest=chosen[1])
+            header = OpeningsHeader(origin=config.service.origin, from_totals=totals.first, to_totals=totals.last)
+            with openings_file.open("xb") as stream:
+                opened = write_openings(stream, header, openings_of(engine, totals))
     if as_json:
-        print_json({"file": str(file), "from_digest": chosen[0], "to_digest": chosen[1], "records": records})
+        found = {"file": str(file), "from_digest": chosen[0], "to_digest": chosen[1], "records": records}
+        print_json(found if openings_file is None else found | {"openings": str(openings_file), "opened": opened})
         return
     click.echo(f"{file}: {records} records of digests {chosen[0]} to {chosen[1]}")
-    click.echo(f"Check it: sealdraw verify export {file} --log {config.public_dir} --key VKEY")
+    with_openings = ""
+    if openings_file is not None:
+        click.echo(f"{openings_file}: {opened} rows of committed totals and tables; what is in it is not public")
+        with_openings = f" --openings {openings_file}"
+    click.echo(f"Check it: sealdraw verify export {file} --log {config.public_dir} --key VKEY{with_openings}")

@@ -11,6 +11,7 @@ import click
 from rng_service.cli.connection import Connection, call, connection_options, open_connection
 from rng_service.cli.options import json_option
 from rng_service.cli.output import print_json, print_table
+from rng_service.cli.rtp_tables import publish, table
 from rng_service.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -27,6 +28,10 @@ _GRAINS: Final = ("hour", "day", "month")
 @click.group(short_help="Realised return: figures, bounds, alarms.")
 def rtp() -> None:
     """Realised return against what is stated: figures, bounds, alarms."""
+
+
+rtp.add_command(publish)
+rtp.add_command(table)
 
 
 @rtp.command(epilog="Example: sealdraw rtp show --game dice-99 --from 2026-11 --by day,currency")

@@ -5,7 +5,7 @@
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import click
 
@@ -15,8 +15,16 @@ from rng_service.cli.options import json_option, key_option, log_option, read_vk
 from rng_service.cli.output import print_json
 from rng_service.cli.progress import ProgressBar
 
+if TYPE_CHECKING:
+    from rng_service.verify.openings import Openings
+
 __all__ = ["verify"]
 
+_openings_option = click.option(
+    "--openings",
+    type=click.Path(path_type=Path),
+    help="The file that opens committed totals and tables, as an auditor got it.",
+)
 _MAX_VKEY_BYTES = 1_024
 _MAX_CHECKPOINT_BYTES = 65_536
 _OWN_KEY = "the log's key was taken from the log itself: give --key, from somewhere you trust"
@@ -97,9 +105,12 @@ def receipt(
     metavar="SECONDS",
     help="How much outage, as the operator admits it, is put up with in all; any by default.",
 )
+@_openings_option
 @json_option
-def log(directory: str, key: str, previous: Path | None, max_outage: int | None, as_json: bool) -> None:
-    """Check a whole log: every tile, entry, digest, pool, opened void and total."""
+def log(
+    directory: str, key: str, previous: Path | None, max_outage: int | None, openings: Path | None, as_json: bool
+) -> None:
+    """Check a whole log: every tile, entry, digest, pool, opened void, total and table of returns."""
     from rng_service.verify.log import verify_log
 
     old = None if previous is None else _read(previous, _MAX_CHECKPOINT_BYTES)
@@ -110,6 +121,7 @@ def log(directory: str, key: str, previous: Path | None, max_outage: int | None,
             old_checkpoint=old,
             now_us=_now_us(),
             max_outage_s=max_outage,
+            openings=_openings(openings),
             progress=bar.update,
         )
     _show(report, as_json)
@@ -135,16 +147,28 @@ def pool(pool_id: str, log: str, key: str | None, as_json: bool) -> None:
 @click.argument("file", type=click.Path(path_type=Path))
 @log_option
 @click.option("--key", "key", metavar="VKEY", help="The log's verifier key, or a file that holds it.")
+@_openings_option
 @json_option
-def export(file: Path, log: str, key: str | None, as_json: bool) -> None:
-    """Check an auditor's export: records against digests, outcomes and payouts recomputed, totals added up."""
+def export(file: Path, log: str, key: str | None, openings: Path | None, as_json: bool) -> None:
+    """Check an auditor's export: records against digests, outcomes and payouts recomputed, totals and tables too."""
     from rng_service.verify.export import verify_export
 
     source = _open_log(log)
     vkey, skipped = _vkey(source, key)
     with ProgressBar("checking the export") as bar:
-        report = verify_export(file, source, vkey, now_us=_now_us(), progress=bar.update)
+        report = verify_export(file, source, vkey, now_us=_now_us(), openings=_openings(openings), progress=bar.update)
     _show(report, as_json, skipped)
+
+
+def _openings(path: Path | None) -> "Openings | None":
+    if path is None:
+        return None
+    from rng_service.verify.openings import open_openings
+
+    try:
+        return open_openings(path)
+    except FileNotFoundError:
+        raise MissingError(f"{path}: no such file") from None
 
 
 def _now_us() -> int:

@@ -30,6 +30,7 @@ from rng_service.front.fast_path import install
 from rng_service.front.history_service import HistoryService
 from rng_service.front.operator_service import OperatorService
 from rng_service.front.rtp_service import RtpService
+from rng_service.front.rtp_table_service import RtpTableService
 from rng_service.front.server import (
     MAX_CHUNK_BYTES,
     MAX_DEFINITION_BYTES,
@@ -102,6 +103,7 @@ class Front:
             self._gate.stopping.is_set,
         )
         returns = RtpService(self._ledger, config)
+        tables = RtpTableService(self._ledger, config)
         log_key = VerifierKey.parse(state.log_vkey)
         history = HistoryService(self._ledger, self._catalog, config.public_dir, log_key, self._store.files)
         if not install():
@@ -109,7 +111,9 @@ class Front:
         self._slow = ThreadPoolExecutor(_SLOW_THREADS, thread_name_prefix="repeat")
         try:
             self._server = FrontServer(
-                _services(draws, audits, operators, returns, history, callers, self._gate, self._engine, self._slow),
+                _services(
+                    draws, audits, operators, returns, tables, history, callers, self._gate, self._engine, self._slow
+                ),
                 self._gate,
                 listen=config.api.listen,
                 credentials=credentials,
@@ -197,6 +201,7 @@ def _services(
     audits: AuditService,
     operators: OperatorService,
     returns: RtpService,
+    tables: RtpTableService,
     history: HistoryService,
     callers: Callers,
     gate: Gate,
@@ -252,6 +257,13 @@ def _services(
                 roles=frozenset(inspect),
                 gate=gate,
             ),
+            "ExportOpenings": streaming(
+                audit_pb2.ExportOpeningsRequest,
+                tables.export_openings,
+                callers=callers,
+                roles=frozenset(inspect),
+                gate=gate,
+            ),
             "WatchEvents": streaming(
                 audit_pb2.WatchEventsRequest,
                 audits.watch_events,
@@ -283,6 +295,11 @@ def _services(
             "AcknowledgeRtpAlarm": method(
                 operator_pb2.AcknowledgeRtpAlarmRequest, returns.acknowledge_rtp_alarm, *operate
             ),
+            "PublishRtpTable": method(
+                operator_pb2.PublishRtpTableRequest, tables.publish_rtp_table, *operate, limit=MAX_DEFINITION_BYTES
+            ),
+            "GetRtpTable": method(operator_pb2.GetRtpTableRequest, tables.get_rtp_table, *inspect),
+            "ListRtpTables": method(operator_pb2.ListRtpTablesRequest, tables.list_rtp_tables, *inspect),
             "GetStatus": method(operator_pb2.GetStatusRequest, operators.get_status, *operate),
         },
     }

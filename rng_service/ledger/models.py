@@ -9,6 +9,7 @@ from typing import Final
 
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     ForeignKey,
     Index,
     Integer,
@@ -16,6 +17,7 @@ from sqlalchemy import (
     SmallInteger,
     String,
     UniqueConstraint,
+    false,
     text,
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
@@ -423,6 +425,9 @@ class RtpTableRequestRow(Base):
     # Filled in when it is done: the table, or why there is none.
     table_seq: Mapped[int | None] = mapped_column(BigInteger)
     refused: Mapped[str | None] = mapped_column(String(400))
+    # Under committed totals: whether the table states numbers of plays.
+    show_plays: Mapped[bool] = mapped_column(Boolean, server_default=false())
+    caller: Mapped[str] = mapped_column(String(32), server_default="")
 
 
 class PoolReturnRow(Base):
@@ -433,9 +438,20 @@ class PoolReturnRow(Base):
     outcomes: Mapped[int] = mapped_column(BigInteger)
     # A fraction.
     returned: Mapped[str] = mapped_column(String)
-    # The row of its pool.close in `log_entries`, once it is closed.
-    close_entry_id: Mapped[int | None] = mapped_column(Key)
-    __table_args__ = (Index("ix_pool_returns_close", "close_entry_id"),)
+
+
+
+class OpeningRow(Base):
+    """What opens one commitment of committed totals, or of a table over them; for auditors, and never published."""
+
+    __tablename__ = "openings"
+    # `totals` or `table`.
+    kind: Mapped[str] = mapped_column(String(6), primary_key=True)
+    seq: Mapped[int] = mapped_column(Key, primary_key=True, autoincrement=False)
+    place: Mapped[int] = mapped_column(Integer, primary_key=True)
+    salt: Mapped[bytes] = mapped_column(LargeBinary(32))
+    # The very bytes that were committed to.
+    row: Mapped[bytes] = mapped_column(LargeBinary)
 
 
 class DocumentRow(Base):

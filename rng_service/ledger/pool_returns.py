@@ -4,11 +4,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, delete, insert, select, update
 
 from rng_service.ledger.models import PoolReturnRow
 
-__all__ = ["ReturnSum", "add_returns", "closed_returns", "note_close", "read_returns"]
+__all__ = ["ReturnSum", "add_returns", "clear_returns", "read_returns"]
 
 _POOLS_AT_ONCE = 400
 
@@ -43,19 +43,9 @@ def add_returns(connection: Connection, returns: Mapping[int, ReturnSum]) -> Non
         )
 
 
-def note_close(connection: Connection, pool: int, entry: int) -> None:
-    """Remember which row of `log_entries` closes a pool; a pool of which nothing was drawn has no returns."""
-    connection.execute(update(PoolReturnRow).where(PoolReturnRow.pool_id == pool).values(close_entry_id=entry))
-
-
-def closed_returns(connection: Connection, after: int, before: int) -> list[tuple[int, ReturnSum]]:
-    """Return (pool row, sums) of the pools whose close lies between two rows of `log_entries`."""
-    rows = connection.execute(
-        select(PoolReturnRow.__table__).where(
-            PoolReturnRow.close_entry_id > after, PoolReturnRow.close_entry_id < before
-        )
-    )
-    return [(row.pool_id, ReturnSum(row.outcomes, Fraction(row.returned))) for row in rows]
+def clear_returns(connection: Connection) -> None:
+    """Forget the sums of every pool: whoever calls it adds all of them up again in the same transaction."""
+    connection.execute(delete(PoolReturnRow))
 
 
 def read_returns(connection: Connection, pools: Iterable[int]) -> dict[int, ReturnSum]:

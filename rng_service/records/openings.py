@@ -58,6 +58,10 @@ class Opening:
         """What the log, or the table that it names, has for this row."""
         return commitment(self.kind, self.salt, self.row.encode("ascii"))
 
+    def line(self) -> bytes:
+        """Return the line of a file of openings, with its newline."""
+        return canonical.encode(_LINE.write(self)) + b"\n"
+
 
 _HEADER = FieldTable(OpeningsHeader)
 _LINE = FieldTable(Opening)
@@ -88,7 +92,7 @@ def write_openings(stream: BinaryIO, header: OpeningsHeader, openings: Iterable[
     stream.write(canonical.encode({**_HEADER.write(header), "format": FORMAT}) + b"\n")
     written = 0
     for opening in openings:
-        stream.write(canonical.encode(_LINE.write(opening)) + b"\n")
+        stream.write(opening.line())
         written += 1
     return written
 

@@ -17,7 +17,6 @@ from rng_service.ledger.models import (
     RecordRow,
     TicketRow,
 )
-from rng_service.ledger.pool_returns import note_close
 from rng_service.ledger.sequencing import append_entry
 from rng_service.log_entries import Incident, PoolClose, PoolErase
 from rng_service.pools.lifecycle import Event, State
@@ -132,7 +131,6 @@ def _close(context: Context, pool: LedgerRow, vault: vault_pb2.PoolState | None)
         if moved:
             row = append_entry(connection, entry)
             set_meta(connection, _close_key(pool.id), str(row))
-            note_close(connection, pool.id, row)
     # A crash right here leaves a closed pool whose key is destroyed once the entry is published.
     context.on_step("close.recorded")
     return moved

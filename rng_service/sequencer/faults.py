@@ -33,6 +33,8 @@ STEPS: Final = (
     "totals.recorded",
     "rollups.folded",
     "alarm.recorded",
+    "rtp-table.recorded",
+    "rtp-table.refused",
     "close.voids",
     "close.recorded",
     "publish.assigned",

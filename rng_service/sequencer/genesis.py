@@ -20,6 +20,7 @@ class _Promises(TypedDict):
     heartbeat_s: int
     close_delay_s: int
     beacon_margin_s: int
+    totals_policy: str
 
 
 def begin_log(context: Context) -> None:
@@ -67,7 +68,6 @@ def _log_config(context: Context) -> LogConfig:
         time_us=context.clock_us(),
         environment=context.config.service.environment,
         log_key=context.log_key.vkey(),
-        totals_policy="open",
         **_promises(context.config),
     )
 
@@ -78,6 +78,7 @@ def _promises(config: Config) -> _Promises:
         "heartbeat_s": config.log.heartbeat_s,
         "close_delay_s": config.log.close_delay_s,
         "beacon_margin_s": config.beacon.margin_s,
+        "totals_policy": config.log.totals_policy,
     }
 
 

@@ -1,4 +1,4 @@
-"""The rollups made again from the records, in one transaction: it is the fold of the digests, from the beginning."""
+"""Rollups and returns of pools made again from the records, in one transaction: the fold of the digests once more."""
 
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
@@ -8,13 +8,14 @@ from sqlalchemy import Connection, func, select
 from rng_service.errors import LedgerError
 from rng_service.games.files import GameFiles
 from rng_service.ledger.models import DigestRow, GroupRow
+from rng_service.ledger.pool_returns import ReturnSum, add_returns, clear_returns
 from rng_service.ledger.rollups import clear_rollups, plan_fold
 from rng_service.log_entries import Digest, parse_entry
 from rng_service.records.digest import DigestItem, build_digests
 from rng_service.records.record import draw_record, record_digest, settle_record, ticket_record, void_record
 from rng_service.rtp.delta import Delta
 from rng_service.rtp.stakes import StakeBands
-from rng_service.sequencer.accounting import drawn, first_settlements
+from rng_service.sequencer.accounting import drawn, first_settlements, reference_return
 from rng_service.sequencer.facts import PoolFactsCache
 from rng_service.sequencer.groups import StoredRecord, read_groups
 from rng_service.sequencer.opening import OpenedRecord
@@ -41,11 +42,13 @@ def rebuild_rollups(
 ) -> Rebuilt:
     """Delete the rollups and fold the records of every digest again, inside the caller's transaction.
 
-    The caller makes sure that nobody makes digests meanwhile. Tags that were erased since are gone from the rows.
+    What each pool returned is made again with them. The caller makes sure that nobody makes digests meanwhile. Tags
+    that were erased since are gone from the rows.
     ``progress`` is told the digests done and their number; ``files`` are those that definitions name. A crash before
     the commit leaves the rollups as they were. Raises LedgerError for rows that contradict each other.
     """
     clear_rollups(connection)
+    clear_returns(connection)
     newest = connection.execute(select(func.max(DigestRow.seq))).scalar()
     records = 0
     fold = _Refold(connection, bands, files)
@@ -95,6 +98,13 @@ class _Refold:
         settlements = _in_digest_order(records, entry)
         first = first_settlements(self._connection, settlements, before=seq) if settlements else frozenset()
         plays = {record.stored.id: drawn(record, pools[record.stored.pool]) for record in records}
+        returns: dict[int, ReturnSum] = {}
+        for record in records:
+            stored = record.stored
+            returned = reference_return(record, pools[stored.pool], plays[stored.id])
+            if returned is not None:
+                returns.setdefault(stored.pool, ReturnSum()).add(stored.slots, returned)
+        add_returns(self._connection, returns)
         return self._rollups.delta(self._connection, entry.time_us, records, pools, first, plays), len(records)
 
     def _entry(self, seq: int) -> Digest:

@@ -39,7 +39,7 @@ from rng_service.sequencer.monitoring import Watch
 from rng_service.sequencer.publication import publish, settle_published
 from rng_service.sequencer.refill import refill
 from rng_service.sequencer.rounds import NoRounds, RelayRounds, RoundSource
-from rng_service.sequencer.rtp_tables import publish_tables
+from rng_service.sequencer.rtp_tables import TableDesk
 from rng_service.sequencer.signer import VaultSigner
 from rng_service.sequencer.site import write_index_page
 from rng_service.sequencer.totals import write_totals
@@ -143,6 +143,7 @@ class Sequencer:
         self._renewed_us: int | None = None
         self._folded_us: int | None = None
         self._watch = Watch()
+        self._tables = TableDesk()
 
     def open(self) -> None:
         """Check that ledger, vault and public directory belong together, and finish what a crash interrupted."""
@@ -177,7 +178,7 @@ class Sequencer:
         done += close_pools(context)
         done += write_totals(context)
         self._folded_us = fold_rollups(context, self._folded_us)
-        done += publish_tables(context)
+        done += self._tables.work(context)
         done += self._watch.look(context)
         done += publish(context, self._writer)
         done += write_activations(context, self._rounds or NoRounds())

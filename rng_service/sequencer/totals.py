@@ -1,22 +1,34 @@
 """Totals: every interval, what the digests since the last ones add up to."""
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, NamedTuple
 
 from sqlalchemy import Connection, func, insert, select
 
 from anchor.errors import MalformedError
 from rng_service.errors import LedgerError
-from rng_service.ledger.models import DigestRow, DigestTotalRow, TotalsRow
+from rng_service.ledger.models import DigestRow, DigestTotalRow, OpeningRow, TotalsRow
 from rng_service.ledger.sequencing import append_entry
-from rng_service.log_entries import Totals
+from rng_service.log_entries import CommittedRow, CommittedTotals, Totals
 from rng_service.log_entries import TotalsRow as Row
+from rng_service.records.openings import SALT_BYTES, commitment, totals_row_bytes
 from rng_service.rtp.periods import Grain, hour_of, period_of
 from rng_service.sequencer.context import Context
 
 __all__ = ["add_up", "write_totals"]
 
 _MICROSECONDS: Final = 1_000_000
+
+
+class _Written(NamedTuple):
+    """An entry as it goes into the log, and what opens its rows (salt, bytes) where they are committed to."""
+
+    entry: Totals | CommittedTotals
+    openings: tuple[tuple[bytes, bytes], ...]
+
+    @property
+    def seq(self) -> int:
+        return self.entry.seq
 
 
 def write_totals(context: Context, *, force: bool = False) -> bool:
@@ -32,21 +44,25 @@ def write_totals(context: Context, *, force: bool = False) -> bool:
         # A clock that was set back does not hold totals up until it has caught up with the last ones.
         if not force and 0 <= now_us - since_us < context.config.log.totals_interval_s * _MICROSECONDS:
             return False
-        entries: list[Totals] = []
+        entries: list[_Written] = []
         seq = 0 if last is None else last.seq + 1
         for first, end in _days(connection, start, int(newest)):
-            entries += _entries(connection, context.origin, now_us, seq + len(entries), first, end)
+            entries += _entries(context, connection, now_us, seq + len(entries), first, end)
     with context.writing() as connection:
         known = connection.execute(select(func.max(TotalsRow.seq))).scalar()
         if known is not None and known >= entries[0].seq:
             raise LedgerError(f"totals {entries[0].seq} exist already")
         for entry in entries:
-            row = append_entry(connection, entry)
+            row = append_entry(connection, entry.entry)
+            for place, (salt, data) in enumerate(entry.openings):
+                connection.execute(
+                    insert(OpeningRow).values(kind="totals", seq=entry.seq, place=place, salt=salt, row=data)
+                )
             connection.execute(
                 insert(TotalsRow).values(
                     seq=entry.seq,
-                    from_digest=entry.from_digest,
-                    to_digest=entry.to_digest,
+                    from_digest=entry.entry.from_digest,
+                    to_digest=entry.entry.to_digest,
                     created_us=now_us,
                     log_entry_id=row,
                 )
@@ -104,25 +120,52 @@ def _days(connection: Connection, start: int, end: int) -> list[tuple[int, int]]
     return runs
 
 
-def _entries(connection: Connection, origin: str, now_us: int, seq: int, start: int, end: int) -> list[Totals]:
+def _entries(context: Context, connection: Connection, now_us: int, seq: int, start: int, end: int) -> list[_Written]:
     """Return one entry, or more where one would not fit into the log."""
     rows = connection.execute(
         select(DigestTotalRow.__table__).where(DigestTotalRow.digest_seq >= start, DigestTotalRow.digest_seq <= end)
     ).all()
     entry = Totals(
-        origin=origin,
+        origin=context.origin,
         time_us=now_us,
         seq=seq,
         from_digest=start,
         to_digest=end,
         rows=add_up(rows),  # type: ignore[arg-type] # rows with the columns of the model
     )
+    written = _committed(context, entry) if context.config.log.totals_policy == "committed" else _Written(entry, ())
     try:
-        entry.to_bytes()
+        written.entry.to_bytes()
     except MalformedError:
         if start == end:
             raise
         middle = (start + end) // 2
-        first = _entries(connection, origin, now_us, seq, start, middle)
-        return first + _entries(connection, origin, now_us, first[-1].seq + 1, middle + 1, end)
-    return [entry]
+        first = _entries(context, connection, now_us, seq, start, middle)
+        return first + _entries(context, connection, now_us, first[-1].seq + 1, middle + 1, end)
+    return [written]
+
+
+def _committed(context: Context, entry: Totals) -> _Written:
+    """Return the same totals with a commitment in place of the money and the plays of each row."""
+    openings = tuple((context.random_bytes(SALT_BYTES), totals_row_bytes(row)) for row in entry.rows)
+    rows = tuple(
+        CommittedRow(
+            game=row.game,
+            version=row.version,
+            program=row.program,
+            play_class=row.play_class,
+            currency=row.currency,
+            outcomes=row.outcomes,
+            commitment=commitment("totals", salt, data),
+        )
+        for row, (salt, data) in zip(entry.rows, openings, strict=True)
+    )
+    committed = CommittedTotals(
+        origin=entry.origin,
+        time_us=entry.time_us,
+        seq=entry.seq,
+        from_digest=entry.from_digest,
+        to_digest=entry.to_digest,
+        rows=rows,
+    )
+    return _Written(committed, openings)

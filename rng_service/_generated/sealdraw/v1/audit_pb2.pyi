@@ -771,3 +771,53 @@ class RecallRoundsResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___RecallRoundsResponse: _TypeAlias = RecallRoundsResponse  # noqa: Y015
+
+@_typing.final
+class ExportOpeningsRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FROM_TOTALS_FIELD_NUMBER: _builtins.int
+    TO_TOTALS_FIELD_NUMBER: _builtins.int
+    from_totals: _builtins.int
+    """Totals entries by their numbers, both included; without bounds all there are."""
+    to_totals: _builtins.int
+    def __init__(
+        self,
+        *,
+        from_totals: _builtins.int | None = ...,
+        to_totals: _builtins.int | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_from_totals", b"_from_totals", "_to_totals", b"_to_totals", "from_totals", b"from_totals", "to_totals", b"to_totals"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_from_totals", b"_from_totals", "_to_totals", b"_to_totals", "from_totals", b"from_totals", "to_totals", b"to_totals"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__from_totals: _TypeAlias = _typing.Literal["from_totals"]  # noqa: Y015
+    _WhichOneofArgType__from_totals: _TypeAlias = _typing.Literal["_from_totals", b"_from_totals"]  # noqa: Y015
+    _WhichOneofReturnType__to_totals: _TypeAlias = _typing.Literal["to_totals"]  # noqa: Y015
+    _WhichOneofArgType__to_totals: _TypeAlias = _typing.Literal["_to_totals", b"_to_totals"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__from_totals) -> _WhichOneofReturnType__from_totals | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__to_totals) -> _WhichOneofReturnType__to_totals | None: ...
+
+Global___ExportOpeningsRequest: _TypeAlias = ExportOpeningsRequest  # noqa: Y015
+
+@_typing.final
+class ExportOpeningsResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CHUNK_FIELD_NUMBER: _builtins.int
+    chunk: _builtins.bytes
+    """The file's next bytes."""
+    def __init__(
+        self,
+        *,
+        chunk: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["chunk", b"chunk"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ExportOpeningsResponse: _TypeAlias = ExportOpeningsResponse  # noqa: Y015

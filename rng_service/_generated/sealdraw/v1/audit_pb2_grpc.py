@@ -70,6 +70,11 @@ class AuditServiceStub:
                 request_serializer=sealdraw_dot_v1_dot_audit__pb2.ExportRoundsRequest.SerializeToString,
                 response_deserializer=sealdraw_dot_v1_dot_audit__pb2.ExportRoundsResponse.FromString,
                 _registered_method=True)
+        self.ExportOpenings = channel.unary_stream(
+                '/sealdraw.v1.AuditService/ExportOpenings',
+                request_serializer=sealdraw_dot_v1_dot_audit__pb2.ExportOpeningsRequest.SerializeToString,
+                response_deserializer=sealdraw_dot_v1_dot_audit__pb2.ExportOpeningsResponse.FromString,
+                _registered_method=True)
         self.RecallRounds = channel.unary_unary(
                 '/sealdraw.v1.AuditService/RecallRounds',
                 request_serializer=sealdraw_dot_v1_dot_audit__pb2.RecallRoundsRequest.SerializeToString,
@@ -130,6 +135,13 @@ class AuditServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ExportOpenings(self, request, context):
+        """ExportOpenings streams the file that opens committed totals, and tables over them. For auditors and operators.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def RecallRounds(self, request, context):
         """RecallRounds returns everything that is known of one request, or of one player's. For auditors and operators.
         """
@@ -174,6 +186,11 @@ def add_AuditServiceServicer_to_server(servicer, server):
                     servicer.ExportRounds,
                     request_deserializer=sealdraw_dot_v1_dot_audit__pb2.ExportRoundsRequest.FromString,
                     response_serializer=sealdraw_dot_v1_dot_audit__pb2.ExportRoundsResponse.SerializeToString,
+            ),
+            'ExportOpenings': grpc.unary_stream_rpc_method_handler(
+                    servicer.ExportOpenings,
+                    request_deserializer=sealdraw_dot_v1_dot_audit__pb2.ExportOpeningsRequest.FromString,
+                    response_serializer=sealdraw_dot_v1_dot_audit__pb2.ExportOpeningsResponse.SerializeToString,
             ),
             'RecallRounds': grpc.unary_unary_rpc_method_handler(
                     servicer.RecallRounds,
@@ -371,6 +388,33 @@ class AuditService:
             '/sealdraw.v1.AuditService/ExportRounds',
             sealdraw_dot_v1_dot_audit__pb2.ExportRoundsRequest.SerializeToString,
             sealdraw_dot_v1_dot_audit__pb2.ExportRoundsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ExportOpenings(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/sealdraw.v1.AuditService/ExportOpenings',
+            sealdraw_dot_v1_dot_audit__pb2.ExportOpeningsRequest.SerializeToString,
+            sealdraw_dot_v1_dot_audit__pb2.ExportOpeningsResponse.FromString,
             options,
             channel_credentials,
             insecure,

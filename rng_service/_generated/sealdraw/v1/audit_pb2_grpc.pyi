@@ -47,6 +47,8 @@ class AuditServiceStub:
     """ListRtpRows adds up realised return by any part of what rollups are kept by. For auditors and operators."""
     ExportRounds: _grpc.UnaryStreamMultiCallable[_audit_pb2.ExportRoundsRequest, _audit_pb2.ExportRoundsResponse]
     """ExportRounds streams what the ledger has of one caller's requests, in order of their ids. For auditors and operators."""
+    ExportOpenings: _grpc.UnaryStreamMultiCallable[_audit_pb2.ExportOpeningsRequest, _audit_pb2.ExportOpeningsResponse]
+    """ExportOpenings streams the file that opens committed totals, and tables over them. For auditors and operators."""
     RecallRounds: _grpc.UnaryUnaryMultiCallable[_audit_pb2.RecallRoundsRequest, _audit_pb2.RecallRoundsResponse]
     """RecallRounds returns everything that is known of one request, or of one player's. For auditors and operators."""
 
@@ -69,6 +71,8 @@ class AuditServiceAsyncStub(AuditServiceStub):
     """ListRtpRows adds up realised return by any part of what rollups are kept by. For auditors and operators."""
     ExportRounds: _aio.UnaryStreamMultiCallable[_audit_pb2.ExportRoundsRequest, _audit_pb2.ExportRoundsResponse]  # type: ignore[assignment]
     """ExportRounds streams what the ledger has of one caller's requests, in order of their ids. For auditors and operators."""
+    ExportOpenings: _aio.UnaryStreamMultiCallable[_audit_pb2.ExportOpeningsRequest, _audit_pb2.ExportOpeningsResponse]  # type: ignore[assignment]
+    """ExportOpenings streams the file that opens committed totals, and tables over them. For auditors and operators."""
     RecallRounds: _aio.UnaryUnaryMultiCallable[_audit_pb2.RecallRoundsRequest, _audit_pb2.RecallRoundsResponse]  # type: ignore[assignment]
     """RecallRounds returns everything that is known of one request, or of one player's. For auditors and operators."""
 
@@ -130,6 +134,14 @@ class AuditServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_audit_pb2.ExportRoundsResponse], _abc.AsyncIterator[_audit_pb2.ExportRoundsResponse]]:
         """ExportRounds streams what the ledger has of one caller's requests, in order of their ids. For auditors and operators."""
+
+    @_abc_1.abstractmethod
+    def ExportOpenings(
+        self,
+        request: _audit_pb2.ExportOpeningsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_audit_pb2.ExportOpeningsResponse], _abc.AsyncIterator[_audit_pb2.ExportOpeningsResponse]]:
+        """ExportOpenings streams the file that opens committed totals, and tables over them. For auditors and operators."""
 
     @_abc_1.abstractmethod
     def RecallRounds(

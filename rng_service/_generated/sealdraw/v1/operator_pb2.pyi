@@ -62,6 +62,26 @@ KEY_DRBG: Key.ValueType  # 2
 KEY_RECEIPT: Key.ValueType  # 3
 Global___Key: _TypeAlias = Key  # noqa: Y015
 
+class _RtpTableState:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _RtpTableStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_RtpTableState.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    RTP_TABLE_STATE_UNSPECIFIED: _RtpTableState.ValueType  # 0
+    RTP_TABLE_STATE_WAITING: _RtpTableState.ValueType  # 1
+    RTP_TABLE_STATE_PUBLISHED: _RtpTableState.ValueType  # 2
+    RTP_TABLE_STATE_REFUSED: _RtpTableState.ValueType  # 3
+
+class RtpTableState(_RtpTableState, metaclass=_RtpTableStateEnumTypeWrapper):
+    """RtpTableState says what became of a wish for a table."""
+
+RTP_TABLE_STATE_UNSPECIFIED: RtpTableState.ValueType  # 0
+RTP_TABLE_STATE_WAITING: RtpTableState.ValueType  # 1
+RTP_TABLE_STATE_PUBLISHED: RtpTableState.ValueType  # 2
+RTP_TABLE_STATE_REFUSED: RtpTableState.ValueType  # 3
+Global___RtpTableState: _TypeAlias = RtpTableState  # noqa: Y015
+
 @_typing.final
 class RegisterGameRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
@@ -600,3 +620,195 @@ class AcknowledgeRtpAlarmResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___AcknowledgeRtpAlarmResponse: _TypeAlias = AcknowledgeRtpAlarmResponse  # noqa: Y015
+
+@_typing.final
+class RtpTable(_message.Message):
+    """RtpTable is a wish for a table of returns, and what became of it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    STATE_FIELD_NUMBER: _builtins.int
+    SEQUENCE_FIELD_NUMBER: _builtins.int
+    REFUSAL_FIELD_NUMBER: _builtins.int
+    FROM_DAY_FIELD_NUMBER: _builtins.int
+    TO_DAY_FIELD_NUMBER: _builtins.int
+    CREATED_US_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    state: Global___RtpTableState.ValueType
+    sequence: _builtins.int
+    """The number of the published table; its files are rtp/<number>.json, .csv and .html of the public directory."""
+    refusal: _builtins.str
+    """Why it was refused."""
+    from_day: _builtins.str
+    """As they were asked for."""
+    to_day: _builtins.str
+    created_us: _builtins.int
+    def __init__(
+        self,
+        *,
+        request_id: _builtins.str = ...,
+        state: Global___RtpTableState.ValueType = ...,
+        sequence: _builtins.int | None = ...,
+        refusal: _builtins.str = ...,
+        from_day: _builtins.str = ...,
+        to_day: _builtins.str = ...,
+        created_us: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_sequence", b"_sequence", "sequence", b"sequence"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_sequence", b"_sequence", "created_us", b"created_us", "from_day", b"from_day", "refusal", b"refusal", "request_id", b"request_id", "sequence", b"sequence", "state", b"state", "to_day", b"to_day"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__sequence: _TypeAlias = _typing.Literal["sequence"]  # noqa: Y015
+    _WhichOneofArgType__sequence: _TypeAlias = _typing.Literal["_sequence", b"_sequence"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__sequence) -> _WhichOneofReturnType__sequence | None: ...
+
+Global___RtpTable: _TypeAlias = RtpTable  # noqa: Y015
+
+@_typing.final
+class PublishRtpTableRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    FROM_DAY_FIELD_NUMBER: _builtins.int
+    TO_DAY_FIELD_NUMBER: _builtins.int
+    TABLE_FIELD_NUMBER: _builtins.int
+    SHOW_PLAYS_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    from_day: _builtins.str
+    """Days UTC like 2026-11-20, both included; empty is the first day, and now."""
+    to_day: _builtins.str
+    table: _builtins.bytes
+    """The whole document that the caller expects, as canonical JSON; any other is refused. Empty expects nothing."""
+    show_plays: _builtins.bool
+    """Under committed totals: states numbers of plays, not only their order of magnitude."""
+    def __init__(
+        self,
+        *,
+        request_id: _builtins.str = ...,
+        from_day: _builtins.str = ...,
+        to_day: _builtins.str = ...,
+        table: _builtins.bytes = ...,
+        show_plays: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["from_day", b"from_day", "request_id", b"request_id", "show_plays", b"show_plays", "table", b"table", "to_day", b"to_day"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PublishRtpTableRequest: _TypeAlias = PublishRtpTableRequest  # noqa: Y015
+
+@_typing.final
+class PublishRtpTableResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TABLE_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def table(self) -> Global___RtpTable: ...
+    def __init__(
+        self,
+        *,
+        table: Global___RtpTable | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["table", b"table"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["table", b"table"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PublishRtpTableResponse: _TypeAlias = PublishRtpTableResponse  # noqa: Y015
+
+@_typing.final
+class GetRtpTableRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    SEQUENCE_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """Exactly one of the two."""
+    sequence: _builtins.int
+    def __init__(
+        self,
+        *,
+        request_id: _builtins.str = ...,
+        sequence: _builtins.int | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_sequence", b"_sequence", "sequence", b"sequence"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_sequence", b"_sequence", "request_id", b"request_id", "sequence", b"sequence"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__sequence: _TypeAlias = _typing.Literal["sequence"]  # noqa: Y015
+    _WhichOneofArgType__sequence: _TypeAlias = _typing.Literal["_sequence", b"_sequence"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__sequence) -> _WhichOneofReturnType__sequence | None: ...
+
+Global___GetRtpTableRequest: _TypeAlias = GetRtpTableRequest  # noqa: Y015
+
+@_typing.final
+class GetRtpTableResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TABLE_FIELD_NUMBER: _builtins.int
+    DOCUMENT_FIELD_NUMBER: _builtins.int
+    document: _builtins.bytes
+    """The published JSON; empty while there is none, and for a document that is too large for a message."""
+    @_builtins.property
+    def table(self) -> Global___RtpTable: ...
+    def __init__(
+        self,
+        *,
+        table: Global___RtpTable | None = ...,
+        document: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["table", b"table"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["document", b"document", "table", b"table"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetRtpTableResponse: _TypeAlias = GetRtpTableResponse  # noqa: Y015
+
+@_typing.final
+class ListRtpTablesRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    page_size: _builtins.int
+    page_token: _builtins.str
+    def __init__(
+        self,
+        *,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListRtpTablesRequest: _TypeAlias = ListRtpTablesRequest  # noqa: Y015
+
+@_typing.final
+class ListRtpTablesResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TABLES_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    @_builtins.property
+    def tables(self) -> _containers.RepeatedCompositeFieldContainer[Global___RtpTable]: ...
+    def __init__(
+        self,
+        *,
+        tables: _abc.Iterable[Global___RtpTable] | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_page_token", b"next_page_token", "tables", b"tables"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListRtpTablesResponse: _TypeAlias = ListRtpTablesResponse  # noqa: Y015

@@ -75,6 +75,21 @@ class OperatorServiceStub:
                 request_serializer=sealdraw_dot_v1_dot_operator__pb2.AcknowledgeRtpAlarmRequest.SerializeToString,
                 response_deserializer=sealdraw_dot_v1_dot_operator__pb2.AcknowledgeRtpAlarmResponse.FromString,
                 _registered_method=True)
+        self.PublishRtpTable = channel.unary_unary(
+                '/sealdraw.v1.OperatorService/PublishRtpTable',
+                request_serializer=sealdraw_dot_v1_dot_operator__pb2.PublishRtpTableRequest.SerializeToString,
+                response_deserializer=sealdraw_dot_v1_dot_operator__pb2.PublishRtpTableResponse.FromString,
+                _registered_method=True)
+        self.GetRtpTable = channel.unary_unary(
+                '/sealdraw.v1.OperatorService/GetRtpTable',
+                request_serializer=sealdraw_dot_v1_dot_operator__pb2.GetRtpTableRequest.SerializeToString,
+                response_deserializer=sealdraw_dot_v1_dot_operator__pb2.GetRtpTableResponse.FromString,
+                _registered_method=True)
+        self.ListRtpTables = channel.unary_unary(
+                '/sealdraw.v1.OperatorService/ListRtpTables',
+                request_serializer=sealdraw_dot_v1_dot_operator__pb2.ListRtpTablesRequest.SerializeToString,
+                response_deserializer=sealdraw_dot_v1_dot_operator__pb2.ListRtpTablesResponse.FromString,
+                _registered_method=True)
         self.GetStatus = channel.unary_unary(
                 '/sealdraw.v1.OperatorService/GetStatus',
                 request_serializer=sealdraw_dot_v1_dot_operator__pb2.GetStatusRequest.SerializeToString,
@@ -143,6 +158,28 @@ class OperatorServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def PublishRtpTable(self, request, context):
+        """PublishRtpTable asks for a table of returns over whole days; the sequencer publishes it, or refuses it and says why.
+        The same request again is no change, and answers with what became of it.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetRtpTable(self, request, context):
+        """GetRtpTable returns one wish for a table, and the published document. For auditors and operators.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListRtpTables(self, request, context):
+        """ListRtpTables lists the wishes for tables, oldest first. For auditors and operators.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def GetStatus(self, request, context):
         """GetStatus says how the service is.
         """
@@ -192,6 +229,21 @@ def add_OperatorServiceServicer_to_server(servicer, server):
                     servicer.AcknowledgeRtpAlarm,
                     request_deserializer=sealdraw_dot_v1_dot_operator__pb2.AcknowledgeRtpAlarmRequest.FromString,
                     response_serializer=sealdraw_dot_v1_dot_operator__pb2.AcknowledgeRtpAlarmResponse.SerializeToString,
+            ),
+            'PublishRtpTable': grpc.unary_unary_rpc_method_handler(
+                    servicer.PublishRtpTable,
+                    request_deserializer=sealdraw_dot_v1_dot_operator__pb2.PublishRtpTableRequest.FromString,
+                    response_serializer=sealdraw_dot_v1_dot_operator__pb2.PublishRtpTableResponse.SerializeToString,
+            ),
+            'GetRtpTable': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetRtpTable,
+                    request_deserializer=sealdraw_dot_v1_dot_operator__pb2.GetRtpTableRequest.FromString,
+                    response_serializer=sealdraw_dot_v1_dot_operator__pb2.GetRtpTableResponse.SerializeToString,
+            ),
+            'ListRtpTables': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListRtpTables,
+                    request_deserializer=sealdraw_dot_v1_dot_operator__pb2.ListRtpTablesRequest.FromString,
+                    response_serializer=sealdraw_dot_v1_dot_operator__pb2.ListRtpTablesResponse.SerializeToString,
             ),
             'GetStatus': grpc.unary_unary_rpc_method_handler(
                     servicer.GetStatus,
@@ -416,6 +468,87 @@ class OperatorService:
             '/sealdraw.v1.OperatorService/AcknowledgeRtpAlarm',
             sealdraw_dot_v1_dot_operator__pb2.AcknowledgeRtpAlarmRequest.SerializeToString,
             sealdraw_dot_v1_dot_operator__pb2.AcknowledgeRtpAlarmResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def PublishRtpTable(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/sealdraw.v1.OperatorService/PublishRtpTable',
+            sealdraw_dot_v1_dot_operator__pb2.PublishRtpTableRequest.SerializeToString,
+            sealdraw_dot_v1_dot_operator__pb2.PublishRtpTableResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetRtpTable(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/sealdraw.v1.OperatorService/GetRtpTable',
+            sealdraw_dot_v1_dot_operator__pb2.GetRtpTableRequest.SerializeToString,
+            sealdraw_dot_v1_dot_operator__pb2.GetRtpTableResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListRtpTables(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/sealdraw.v1.OperatorService/ListRtpTables',
+            sealdraw_dot_v1_dot_operator__pb2.ListRtpTablesRequest.SerializeToString,
+            sealdraw_dot_v1_dot_operator__pb2.ListRtpTablesResponse.FromString,
             options,
             channel_credentials,
             insecure,

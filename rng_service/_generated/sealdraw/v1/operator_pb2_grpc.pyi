@@ -51,6 +51,14 @@ class OperatorServiceStub:
     """RotateKeys replaces keys without interruption."""
     AcknowledgeRtpAlarm: _grpc.UnaryUnaryMultiCallable[_operator_pb2.AcknowledgeRtpAlarmRequest, _operator_pb2.AcknowledgeRtpAlarmResponse]
     """AcknowledgeRtpAlarm closes the open alarm of a series; evidence about it begins anew with the next day."""
+    PublishRtpTable: _grpc.UnaryUnaryMultiCallable[_operator_pb2.PublishRtpTableRequest, _operator_pb2.PublishRtpTableResponse]
+    """PublishRtpTable asks for a table of returns over whole days; the sequencer publishes it, or refuses it and says why.
+    The same request again is no change, and answers with what became of it.
+    """
+    GetRtpTable: _grpc.UnaryUnaryMultiCallable[_operator_pb2.GetRtpTableRequest, _operator_pb2.GetRtpTableResponse]
+    """GetRtpTable returns one wish for a table, and the published document. For auditors and operators."""
+    ListRtpTables: _grpc.UnaryUnaryMultiCallable[_operator_pb2.ListRtpTablesRequest, _operator_pb2.ListRtpTablesResponse]
+    """ListRtpTables lists the wishes for tables, oldest first. For auditors and operators."""
     GetStatus: _grpc.UnaryUnaryMultiCallable[_operator_pb2.GetStatusRequest, _operator_pb2.GetStatusResponse]
     """GetStatus says how the service is."""
 
@@ -77,6 +85,14 @@ class OperatorServiceAsyncStub(OperatorServiceStub):
     """RotateKeys replaces keys without interruption."""
     AcknowledgeRtpAlarm: _aio.UnaryUnaryMultiCallable[_operator_pb2.AcknowledgeRtpAlarmRequest, _operator_pb2.AcknowledgeRtpAlarmResponse]  # type: ignore[assignment]
     """AcknowledgeRtpAlarm closes the open alarm of a series; evidence about it begins anew with the next day."""
+    PublishRtpTable: _aio.UnaryUnaryMultiCallable[_operator_pb2.PublishRtpTableRequest, _operator_pb2.PublishRtpTableResponse]  # type: ignore[assignment]
+    """PublishRtpTable asks for a table of returns over whole days; the sequencer publishes it, or refuses it and says why.
+    The same request again is no change, and answers with what became of it.
+    """
+    GetRtpTable: _aio.UnaryUnaryMultiCallable[_operator_pb2.GetRtpTableRequest, _operator_pb2.GetRtpTableResponse]  # type: ignore[assignment]
+    """GetRtpTable returns one wish for a table, and the published document. For auditors and operators."""
+    ListRtpTables: _aio.UnaryUnaryMultiCallable[_operator_pb2.ListRtpTablesRequest, _operator_pb2.ListRtpTablesResponse]  # type: ignore[assignment]
+    """ListRtpTables lists the wishes for tables, oldest first. For auditors and operators."""
     GetStatus: _aio.UnaryUnaryMultiCallable[_operator_pb2.GetStatusRequest, _operator_pb2.GetStatusResponse]  # type: ignore[assignment]
     """GetStatus says how the service is."""
 
@@ -148,6 +164,32 @@ class OperatorServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_operator_pb2.AcknowledgeRtpAlarmResponse, _abc.Awaitable[_operator_pb2.AcknowledgeRtpAlarmResponse]]:
         """AcknowledgeRtpAlarm closes the open alarm of a series; evidence about it begins anew with the next day."""
+
+    @_abc_1.abstractmethod
+    def PublishRtpTable(
+        self,
+        request: _operator_pb2.PublishRtpTableRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_operator_pb2.PublishRtpTableResponse, _abc.Awaitable[_operator_pb2.PublishRtpTableResponse]]:
+        """PublishRtpTable asks for a table of returns over whole days; the sequencer publishes it, or refuses it and says why.
+        The same request again is no change, and answers with what became of it.
+        """
+
+    @_abc_1.abstractmethod
+    def GetRtpTable(
+        self,
+        request: _operator_pb2.GetRtpTableRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_operator_pb2.GetRtpTableResponse, _abc.Awaitable[_operator_pb2.GetRtpTableResponse]]:
+        """GetRtpTable returns one wish for a table, and the published document. For auditors and operators."""
+
+    @_abc_1.abstractmethod
+    def ListRtpTables(
+        self,
+        request: _operator_pb2.ListRtpTablesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_operator_pb2.ListRtpTablesResponse, _abc.Awaitable[_operator_pb2.ListRtpTablesResponse]]:
+        """ListRtpTables lists the wishes for tables, oldest first. For auditors and operators."""
 
     @_abc_1.abstractmethod
     def GetStatus(
