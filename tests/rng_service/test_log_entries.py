@@ -186,7 +186,7 @@ def test_a_member_of_another_type_is_refused(entry):
 
 def test_every_type_of_the_protocol_is_known():
     assert set(ENTRY_TYPES) == {entry.TYPE for entry in ENTRIES}
-    assert len(ENTRY_TYPES) == 16
+    assert len(ENTRY_TYPES) == 19
 
 
 def test_an_entry_that_the_log_cannot_hold_is_refused():
