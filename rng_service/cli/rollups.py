@@ -29,6 +29,7 @@ def rebuild(config_path: Path, as_json: bool) -> None:
     All or nothing: interrupted, the rollups stay as they were. Acknowledged alarms stay acknowledged; tags that were
     erased are gone from the rows.
     """
+    from rng_service.games.files import directory_files
     from rng_service.ledger.engine import writing
     from rng_service.ledger.leases import acquire_lease, release_lease
     from rng_service.ledger.migrate import upgrade
@@ -47,7 +48,12 @@ def rebuild(config_path: Path, as_json: bool) -> None:
                 lease = acquire_lease(
                     connection, LEASE, holder_name(config), now_us=system_clock_us(), lifetime_us=1_000_000
                 )
-                found = rebuild_rollups(connection, parse_stake_bands(config.rtp.stake_bands), bar.update)
+                found = rebuild_rollups(
+                    connection,
+                    parse_stake_bands(config.rtp.stake_bands),
+                    bar.update,
+                    directory_files(config.game_files_dir),
+                )
                 release_lease(connection, lease)
     finally:
         os.close(lock)

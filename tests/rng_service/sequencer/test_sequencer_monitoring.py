@@ -4,7 +4,7 @@ from dataclasses import replace
 from fractions import Fraction
 
 import pytest
-from sequencer_world import ORIGIN, START_US
+from sequencer_world import ORIGIN, START_US, Killed
 from sqlalchemy import insert, select, update
 
 from anchor.errors import MalformedError, VerificationError
@@ -79,6 +79,26 @@ def test_an_alarm_is_raised_once_and_passes_the_audit(make_world, hits, misses, 
     report = world.verify()
     assert report.entries["rtp.alarm"] == 1
     assert report.incidents == {f"rtp.alarm: the return of dice/1/base/real in EUR is {direction}": 1}
+
+
+def test_a_death_around_an_alarm_leaves_it_in_the_log_once(make_world):
+    world = watched(make_world)
+    pretend(world, hits=900, misses=100)
+    world.abandon()
+
+    def die(name):
+        if name == "alarm.recorded":
+            raise Killed(name)
+
+    world.start(on_step=die)
+    with pytest.raises(Killed):
+        play_on(world)
+    world.abandon()
+    world.start()
+    play_on(world)
+    assert len(alarms(world)) == 1
+    world.sequencer.finish()
+    assert world.verify().entries["rtp.alarm"] == 1
 
 
 def test_an_acknowledged_series_begins_anew_and_at_a_stricter_level(make_world):
