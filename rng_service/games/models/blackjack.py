@@ -13,6 +13,7 @@ from typing import Final
 from anchor.canonical import JSONValue
 from rng_service.games.cards.blackjack import COSTS, DOUBLES, Replay, Rules, most_cards, value
 from rng_service.games.cards.blackjack_dealer import Shoe
+from rng_service.games.cards.blackjack_optimum import optimal_returns
 from rng_service.games.cards.blackjack_theory import HARD_TOTALS, LETTERS, SHOWN, SOFT_TOTALS, Table, returns
 from rng_service.games.cards.deck import DECK
 from rng_service.games.errors import BetError, nearest, shown
@@ -35,6 +36,7 @@ MAX_ACTIONS: Final = 256
 MAX_STRATEGIES: Final = 8
 MOST_HANDS: Final = 8
 _BETS = ("hand",)
+_OPTIMAL: Final = "optimal"
 _BOOLEANS: Final = (
     "dealer_hits_soft_17",
     "dealer_peeks",
@@ -86,12 +88,12 @@ class DecidedHand:
 
 @dataclass(frozen=True, slots=True)
 class FixedStrategy(Strategy):
-    """A strategy by totals, taken apart by how a deal ends."""
+    """A strategy, taken apart by how a deal ends."""
 
     items: tuple[Item, ...]
 
     def breakdown(self) -> Sequence[Item]:
-        """Return the ways in which a deal ends; their chances are those of a deal, before it is doubled."""
+        """Return what a deal gives back for what is staked in the end; the chances are those of a deal."""
         return self.items
 
 
@@ -120,20 +122,23 @@ class BlackjackModel:
         return DecidedHand(tuple(found), self.rules)
 
     def listed_bets(self) -> Sequence[tuple[str, Priced]]:
-        """List the strategies of the definition."""
+        """List the strategies of the definition, and the optimal one where cards are put back."""
         chances = returns(self.rules, self.shoe, tuple(self.strategies.values()))
-        return [(name, _strategy(name, found)) for name, found in zip(self.strategies, chances, strict=True)]
+        listed = dict(zip(self.strategies, chances, strict=True))
+        if self.shoe.put_back:
+            listed[_OPTIMAL] = optimal_returns(self.rules, self.shoe)
+        return [(name, _strategy(name, found)) for name, found in listed.items()]
 
 
 def _strategy(name: str, chances: Mapping[tuple[Fraction, int], Fraction]) -> Strategy:
-    """Return a strategy's figures for a unit staked: a doubled hand has two of them."""
+    """Return a strategy's figures for a unit staked: a doubled hand has two of them, split ones have one each."""
     staked = sum((units * chance for (_, units), chance in chances.items()), Fraction(0))
     returned = sum((back * chance for (back, _), chance in chances.items()), Fraction(0))
     prizes: dict[Fraction, Fraction] = {}
     for (back, units), chance in chances.items():
         prizes[back / units] = prizes.get(back / units, Fraction(0)) + chance * units / staked
     items = tuple(
-        Item(f"{'doubled, ' if units > 1 else ''}{back} back", back / units, chance, back * chance / staked)
+        Item(f"{back} for {units}", back / units, chance, back * chance / staked)
         for (back, units), chance in sorted(chances.items())
         if back
     )
@@ -162,6 +167,8 @@ def read_blackjack(settlement: Node, steps_node: Node, steps: Sequence[Step]) ->
     shoe = _shoe(steps_node, steps, rules)
     strategies: dict[str, Table] = {}
     if "strategies" in fields:
+        if _OPTIMAL in fields["strategies"].members(1, MAX_STRATEGIES):
+            fields["strategies"].fail(f"{_OPTIMAL!r} is the name of the strategy that is worked out")
         strategies = {name: _table(node) for name, node in named_members(fields["strategies"], MAX_STRATEGIES)}
     return BlackjackModel(rules, shoe, strategies)
 

@@ -281,8 +281,8 @@ def test_the_figures_of_a_strategy_are_those_of_a_unit_staked():
     assert isinstance(strategy, Itemised)
     assert sum(item.returned for item in strategy.breakdown()) == strategy.rtp() == strategy.prizes().mean
     chances = {item.name: item.chance for item in strategy.breakdown()}
-    assert chances["5/2 back"] == Fraction(2 * 24 * 96, 312 * 311) * (1 - Fraction(2 * 23 * 95, 310 * 309))
-    assert 0 < chances["doubled, 4 back"] < Fraction(1, 10)
+    assert chances["5/2 for 1"] == Fraction(2 * 24 * 96, 312 * 311) * (1 - Fraction(2 * 23 * 95, 310 * 309))
+    assert 0 < chances["4 for 2"] < Fraction(1, 10)
 
 
 def test_no_deal_takes_more_cards_than_a_program_must_yield():
@@ -334,6 +334,7 @@ def strategies(hard, soft=None):
         (blackjack(most_hands=9), "settlement.most_hands", "from 1 to 8"),
         (blackjack(insurance="yes"), "settlement.insurance", "true or false"),
         (blackjack(dealer_hit_soft_17=True), "settlement.dealer_hit_soft_17", "did you mean 'dealer_hits_soft_17'?"),
+        (blackjack(strategies={"optimal": {}}), "settlement.strategies", "worked out"),
         (blackjack(strategies=strategies({"5": HIT})), "settlement.strategies.mine.hard", "lowest total, 4"),
         (blackjack(strategies=strategies({"4": "HHH"})), "settlement.strategies.mine.hard.4", "ten letters"),
         (blackjack(strategies=strategies({"4": "X" * 10})), "settlement.strategies.mine.hard.4", "ten letters"),
@@ -359,5 +360,6 @@ def test_definitions_that_do_not_hold_are_refused_with_their_path(value, path, w
 )
 def test_shoes_and_endless_decks_are_taken(step):
     definition = parsed(blackjack(step))
-    assert definition.program("base").model.listed_bets() == []
+    labels = [label for label, _ in definition.program("base").model.listed_bets()]
+    assert labels == (["optimal"] if step["step"] == "uniform" else [])
     assert resolve_bet(definition, "base", {"bet": "hand", "actions": ["stand"]}).stakes == 1
