@@ -19,6 +19,7 @@ from rng_service.beacon.chain import beacon_value
 from rng_service.log_entries import (
     BeaconChainEntry,
     Digest,
+    GamePar,
     GameRegistration,
     Incident,
     LogConfig,
@@ -49,6 +50,11 @@ def forgery(who, reason, **shape):
 
 def flip(data, at=0):
     return data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :]
+
+
+def newest_tile(directory):
+    """Return the widest partial tile, the one that the checkpoint needs; older ones may lie beside it."""
+    return max(directory.rglob("*.p/*"), key=lambda path: int(path.name))
 
 
 def changed(entry, kind, **members):
@@ -301,7 +307,7 @@ class CommitmentToAnotherGame(Operator):
 @forgery("log", "game-unregistered")
 class GameNeverRegistered(Operator):
     def append(self, entry):
-        return len(self.entries) if isinstance(entry, GameRegistration) else super().append(entry)
+        return len(self.entries) if isinstance(entry, GameRegistration | GamePar) else super().append(entry)
 
 
 @forgery("log", "game-name")
@@ -576,27 +582,27 @@ class EntryOfAnUnknownType(Operator):
 @forgery("log", "entry-mismatch")
 class EntryBundleChanged(Operator):
     def after(self):
-        path = next((self.directory / "tile" / "entries").rglob("*.p/*"))
+        path = newest_tile(self.directory / "tile" / "entries")
         path.write_bytes(path.read_bytes().replace(b'"drawn":7', b'"drawn":6'))
 
 
 @forgery("log", "entry-mismatch")
 class TileFlippedByOneBit(Operator):
     def after(self):
-        path = next((self.directory / "tile" / "0").rglob("*.p/*"))
+        path = newest_tile(self.directory / "tile" / "0")
         path.write_bytes(flip(path.read_bytes(), 70))
 
 
 @forgery("log", "file-missing")
 class LogTruncated(Operator):
     def after(self):
-        next((self.directory / "tile" / "entries").rglob("*.p/*")).unlink()
+        newest_tile(self.directory / "tile" / "entries").unlink()
 
 
 @forgery("log", "tile-mismatch")
 class TileTruncated(Operator):
     def after(self):
-        path = next((self.directory / "tile" / "0").rglob("*.p/*"))
+        path = newest_tile(self.directory / "tile" / "0")
         path.write_bytes(path.read_bytes()[:-32])
 
 
