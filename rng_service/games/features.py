@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from rng_service.games.errors import GameError
+from rng_service.games.prizes import weighted_sum, weighted_variance
 
 Joint = Mapping[tuple[Fraction, tuple[tuple[str, int], ...]], Fraction]
 """(multiplier, awards by program) → probability: one draw of a program."""
@@ -93,24 +94,21 @@ def awards_of(joint: Joint, features: Mapping[str, Joint]) -> dict[str, Award]:
 
 
 def _own_mean(joint: Joint) -> Fraction:
-    return sum((pays * chance for (pays, _), chance in joint.items()), Fraction(0))
+    return weighted_sum((pays, chance) for (pays, _), chance in joint.items())
 
 
 def _mean_award(joint: Joint, name: str) -> Fraction:
-    return sum(
-        (count * chance for (_, awards), chance in joint.items() for other, count in awards if other == name),
-        Fraction(0),
+    return weighted_sum(
+        (Fraction(count), chance) for (_, awards), chance in joint.items() for other, count in awards if other == name
     )
 
 
 def _spread(joint: Joint, mean: Mapping[str, Fraction]) -> Fraction:
     """Return Var[X + Σ A_f · E[T_f]]."""
-    values = [
-        (pays + sum((count * mean[name] for name, count in awards), Fraction(0)), chance)
+    return weighted_variance(
+        (pays + sum((count * mean[name] for name, count in awards), Fraction(0)) if awards else pays, chance)
         for (pays, awards), chance in joint.items()
-    ]
-    centre = sum((value * chance for value, chance in values), Fraction(0))
-    return sum((value * value * chance for value, chance in values), Fraction(0)) - centre * centre
+    )
 
 
 def _highest(features: Mapping[str, Joint]) -> dict[str, Fraction | None]:

@@ -93,12 +93,14 @@ def _coming(
     if found is None:
         totals: _Totals = {}
         moves = board.moves(position, state)
-        budget.spend(4 * len(moves))
+        work = 4 * len(moves)
+        beyond = known[position + 1]
         for target, gain, weight in moves:
-            coming = _coming(board, position + 1, target, known, budget)
-            budget.spend(len(coming))
+            coming = beyond.get(target) or _coming(board, position + 1, target, known, budget)
+            work += len(coming)
             for more, ways in coming.items():
                 key = gain + more
                 totals[key] = totals.get(key, 0) + ways * weight
+        budget.spend(work)
         found = known[position][state] = totals
     return found

@@ -24,7 +24,7 @@ class _Bags:
     def __init__(self) -> None:
         self._numbers: dict[tuple[_Rows, ...], int] = {}
         self._lines: list[tuple[_Rows, ...]] = []
-        self._parts: list[Sequence[tuple[int, int]] | None] = []
+        self._parts: list[Sequence[tuple[int, int, int]] | None] = []
         self._unions: dict[tuple[int, int], int] = {}
 
     def number(self, lines: Iterable[_Rows]) -> int:
@@ -36,16 +36,16 @@ class _Bags:
             self._parts.append(None)
         return found
 
-    def size(self, bag: int) -> int:
-        return len(self._lines[bag])
-
-    def parts(self, bag: int) -> Sequence[tuple[int, int]]:
-        """Return (row read next, bag of the lines that read it)."""
+    def parts(self, bag: int) -> Sequence[tuple[int, int, int]]:
+        """Return (row read next, bag of the lines that read it, their number)."""
         found = self._parts[bag]
         if found is None:
             found = self._parts[bag] = [
-                (row, self.number(line[1:] for line in lines))
-                for row, lines in groupby(self._lines[bag], key=lambda line: line[0])
+                (row, self.number(rest), len(rest))
+                for row, rest in (
+                    (row, [line[1:] for line in lines])
+                    for row, lines in groupby(self._lines[bag], key=lambda line: line[0])
+                )
             ]
         return found
 
@@ -81,18 +81,18 @@ class LineBoard:
         children, values, usual = diagram.children, diagram.values, diagram.usual
         read = [(children[node], usual[node], bags.parts(bag)) for node, bag in live]
         waiting = frozenset().union(*(diagram.choices[node] for node, _ in live))
-        rows = frozenset(row for _, _, parts in read for row, _ in parts)
+        rows = frozenset(row for _, _, parts in read for row, _, _ in parts)
         found: dict[tuple[Live, int], int] = {}
         for window, counted, weight in self._view(position, waiting, rows):
             gain = counted
             still: dict[int, int] = {}
             for row_of, often, parts in read:
-                for row, bag in parts:
+                for row, bag, size in parts:
                     symbol = window[row]
                     target = often if symbol == _HIDDEN else row_of[symbol]
                     if target < 0:
                         if value := values[~target]:
-                            gain += value * bags.size(bag)
+                            gain += value * size
                     elif target in still:
                         still[target] = bags.union(still[target], bag)
                     else:
