@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import subprocess
 import sys
 import textwrap
@@ -13,7 +14,9 @@ import pytest
 from anchor.errors import MalformedError, MissingError, RefusedError, VerificationError
 from rng_service.cli import main as module
 from rng_service.cli.main import TRACEBACK_VARIABLE, cli, run
+from rng_service.config import load_config
 from rng_service.errors import ConfigError, LedgerError, StartRefused
+from rng_service.sequencer.process import lock_installation
 from rng_service.vault.errors import VaultUnavailableError
 
 GAMES = Path(__file__).resolve().parents[3] / "games"
@@ -223,6 +226,42 @@ def test_recover_on_a_fresh_service_finds_nothing(tmp_path, capsys):
     settings = str(target / "sealdraw.toml")
     assert call("recover", "--config", settings, "--json") == (0, "")
     assert json.loads(capsys.readouterr().out) == {"findings": [], "done": []}
+
+
+def test_rollups_are_rebuilt_while_nothing_else_runs_on_the_ledger(tmp_path, capsys):
+    target = tmp_path / "service"
+    assert call("init", str(target), "--origin", "acme.example", "--env", "dev")[0] == 0
+    capsys.readouterr()
+    settings = str(target / "sealdraw.toml")
+    assert call("ledger", "rebuild-rollups", "--config", settings, "--json") == (0, "")
+    assert json.loads(capsys.readouterr().out) == {"digests": 0, "records": 0}
+    lock = lock_installation(load_config(Path(settings), {}))
+    try:
+        status, text = call("ledger", "rebuild-rollups", "--config", settings)
+    finally:
+        os.close(lock)
+    assert status == 2
+    assert "another sequencer runs on this data directory" in text
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (("recall", "--server", "127.0.0.1:1"), "give either a request id or --player"),
+        (("recall", "x", "--player", "y", "--server", "127.0.0.1:1"), "give either a request id or --player"),
+        (("recall", "x", "--server", "127.0.0.1:1"), "--of: a request id is one caller's"),
+        (("reconcile", "list.csv"), "Missing option '--of'"),
+        (("reconcile", "list.csv", "--of", "c", "--from", "May", "--server", "127.0.0.1:1"), "--from, --to: expected"),
+        (("reconcile", "nowhere.csv", "--of", "c", "--server", "127.0.0.1:1"), "nowhere.csv: No such file"),
+        (("rtp", "show", "--by", "game,game", "--server", "127.0.0.1:1"), "--by game,game: expected each once"),
+        (("rtp", "show", "--by", "day,hour", "--server", "127.0.0.1:1"), "one of hour, day, month"),
+    ],
+)
+def test_questions_about_rounds_and_returns_say_what_they_lack(arguments, expected):
+    status, text = call(*arguments)
+    assert status == 2
+    assert expected in text
+    assert text.count("\n") == 1
 
 
 def test_callers_are_registered_once_by_their_certificate(tmp_path, capsys):
