@@ -2,14 +2,16 @@
 
 import csv
 import io
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from fractions import Fraction
+from itertools import accumulate
 from math import sqrt
 from typing import Any, Final
 
 from rng_service.report import Page, Plot, Table, axis_for, log_axis
 from rng_service.rtp.bands import LEVELS
+from rng_service.rtp.committed_table import COMMITTED
 from rng_service.rtp.prices import VARIANCE_UNIT
 
 __all__ = ["table_csv", "table_page"]
@@ -32,6 +34,7 @@ _COLUMNS: Final = (
     "pools",
     "outcomes",
     "plays",
+    "plays_at_least",
     "hits",
     "unsettled",
     "stake_minor",
@@ -43,23 +46,14 @@ _COLUMNS: Final = (
     "definition",
 )
 _CURVE_POINTS: Final = 60
-_HEADER: Final = (
-    "game",
-    "theoretical",
-    "expected",
-    "realised",
-    "95 % band",
-    "99 % band",
-    "hits",
-    "plays",
-    "stake",
-    "payout",
-    "open",
-)
+# A funnel needs days; one or two dots are told by their row.
+_FEWEST_DAYS: Final = 3
+_LEAST_REACH: Final = 3.5
+_LEAST_POINTS: Final = 0.01
 
 
 def table_csv(table: Mapping[str, Any]) -> bytes:
-    """Return the rows of a table as CSV (RFC 4180, ASCII): one line a row, then one for each stream's pools."""
+    """Return a table as CSV (RFC 4180, ASCII): a line for each row, each game with features, each stream's pools."""
     out = io.StringIO(newline="")
     writer = csv.DictWriter(out, _COLUMNS, restval="", extrasaction="ignore", lineterminator="\r\n")
     writer.writeheader()
@@ -82,6 +76,17 @@ def table_csv(table: Mapping[str, Any]) -> bytes:
                 "theoretical_highest_percent": theoretical.get("highest_percent", ""),
             }
         )
+    for row in table["games"]:
+        theoretical = row.get("theoretical", {})
+        writer.writerow(
+            {
+                **row,
+                **period,
+                "kind": "rounds",
+                "theoretical_lowest_percent": theoretical.get("lowest_percent", ""),
+                "theoretical_highest_percent": theoretical.get("highest_percent", ""),
+            }
+        )
     for row in table["pools"]:
         theoretical = row["theoretical_percent"]
         writer.writerow(
@@ -98,7 +103,7 @@ def table_csv(table: Mapping[str, Any]) -> bytes:
 
 
 def table_page(table: Mapping[str, Any]) -> bytes:
-    """Return the table as a page with a funnel plot for each row; the same document gives the same bytes."""
+    """Return the table as a page with funnel plots; the same document gives the same bytes."""
     page = Page(
         f"Returns to player, table {table['seq']}",
         f"{table['origin']}: {_time(table['from_us'])} to {_time(table['to_us'])}",
@@ -111,15 +116,24 @@ def table_page(table: Mapping[str, Any]) -> bytes:
         ]
     )
     page.text(
-        "Theoretical: what the registered definition returns, an exact fraction. Pool: what one unit on the reference "
-        "bet would have returned on every outcome drawn from pools that were closed in this period. Realised: what was "
-        "paid for what was staked, rounding down to minor units included. Every figure follows from records that the "
-        "log holds the hashes of; an auditor with the export computes this table again."
+        "Theoretical: what the registered definition returns, an exact fraction, from the lowest to the highest of its "
+        "bets. Expected: the theory of the bets that were really played, by their stakes. Realised: what was paid for "
+        "what was staked, rounding down to minor units included. Every figure follows from records that the log holds "
+        "the hashes of; an auditor with the export computes this table again."
     )
-    _realised(page, table["rows"])
+    if table.get("policy") == COMMITTED:
+        page.text(
+            "Stakes and payouts are withheld. The log commits to them: an auditor with the openings checks every "
+            "figure here against them."
+        )
+    rows = table["rows"]
+    _realised(page, rows)
+    _volumes(page, rows)
+    _games(page, table["games"])
     _pools(page, table["pools"])
-    for row in table["rows"]:
-        if "bands" in row and any(day["plays"] for day in row["days"]):
+    _glance(page, rows)
+    for row in rows:
+        if "bands" in row and sum(int(day["stake_minor"]) > 0 for day in row.get("days", [])) >= _FEWEST_DAYS:
             _funnel(page, row)
     return page.html(
         "A band is what chance alone keeps to at one look that was planned before; over many looks and many rows some "
@@ -128,7 +142,7 @@ def table_page(table: Mapping[str, Any]) -> bytes:
 
 
 def _realised(page: Page, rows: Iterable[Mapping[str, Any]]) -> None:
-    page.section("Realised returns")
+    page.section("Realised returns, %")
     cells, marks = [], {}
     for number, row in enumerate(rows):
         bands = {item["level"]: item for item in row.get("bands", [])}
@@ -136,45 +150,128 @@ def _realised(page: Page, rows: Iterable[Mapping[str, Any]]) -> None:
             (
                 _name(row),
                 _range(row.get("theoretical")),
-                _percent(row.get("expected_percent")),
-                _percent(row.get("rtp_percent")),
-                _band(bands.get(95)),
-                _band(bands.get(99)),
-                _percent(row.get("hit_percent")),
-                f"{row['plays']:,}",
-                _money(row["stake_minor"]),
-                _money(row["payout_minor"]),
-                f"{row['unsettled']:,}",
+                row.get("expected_percent", ""),
+                row.get("rtp_percent", ""),
+                *(_band(bands.get(level)) for level in (95, 99)),
             )
         )
-        if 99 in bands and not _inside(row["rtp_percent"], bands[99]):
+        if 99 in bands and "rtp_percent" in row and not _inside(row["rtp_percent"], bands[99]):
             marks[number, 3] = "bad"
-    page.table(Table(_HEADER, cells, marks=marks))
+    header = ("game", "theoretical", "expected", "realised", "95 % band", "99 % band")
+    page.table(Table(header, cells, marks=marks))
     page.text(
-        "Stakes and payouts are in minor units of the currency. Open: outcomes without a settlement yet.", soft=True
+        "A realised return outside its 99 % band is red: one row in a hundred is, by chance alone. No band: some plays "
+        "have no exact theory, or nothing was staked. Awarded draws of a feature have rows of their own; they state "
+        "the stake of their round again.",
+        soft=True,
     )
 
 
-def _pools(page: Page, rows: list[Mapping[str, Any]]) -> None:
-    if not rows:
-        return
-    page.section("Returns of closed pools")
+def _volumes(page: Page, rows: Iterable[Mapping[str, Any]]) -> None:
+    page.section("Plays")
     cells = []
     for row in rows:
+        plays = f"{row['plays']:,}" if "plays" in row else ""
+        if "plays_at_least" in row:
+            plays = f"at least {row['plays_at_least']:,}"
+        cells.append(
+            (
+                _name(row),
+                f"{row['outcomes']:,}",
+                plays,
+                row.get("expected_hit_percent", ""),
+                row.get("hit_percent", ""),
+                _money(row.get("stake_minor")),
+                _money(row.get("payout_minor")),
+                f"{row['unsettled']:,}" if "unsettled" in row else "",
+            )
+        )
+    page.table(Table(("game", "outcomes", "plays", "hits expected, %", "hits, %", "stake", "payout", "open"), cells))
+    page.text(
+        "Stakes and payouts are in minor units of the currency. Open: outcomes without a settlement yet, less those of "
+        "earlier days that were settled now.",
+        soft=True,
+    )
+
+
+def _games(page: Page, games: Sequence[Mapping[str, Any]]) -> None:
+    if not games:
+        return
+    page.section("Whole rounds of games with features, %")
+    cells = [
+        (
+            _name(game),
+            _range(game.get("theoretical")),
+            game.get("rtp_percent", ""),
+            _money(game.get("stake_minor")),
+            _money(game.get("payout_minor")),
+        )
+        for game in games
+    ]
+    page.table(Table(("game", "theoretical", "realised", "stake", "payout"), cells))
+    page.text("What a stake returned with all the draws that it was awarded.", soft=True)
+
+
+def _pools(page: Page, rows: Sequence[Mapping[str, Any]]) -> None:
+    if not rows:
+        return
+    page.section("Returns of closed pools, %")
+    cells, marks = [], {}
+    for number, row in enumerate(rows):
         bands = {item["level"]: item for item in row.get("bands", [])}
         cells.append(
             (
                 _name(row),
                 row["reference_bet"],
-                _percent(row["theoretical_percent"]),
-                _percent(row.get("rtp_percent")),
+                row["theoretical_percent"],
+                row.get("rtp_percent", ""),
                 _band(bands.get(99)),
                 f"{row['pools']:,}",
                 f"{row['outcomes']:,}",
             )
         )
-    header = ("game", "reference bet", "theoretical", "pools", "99 % band", "pools closed", "outcomes drawn")
-    page.table(Table(header, cells, left=2))
+        if 99 in bands and "rtp_percent" in row and not _inside(row["rtp_percent"], bands[99]):
+            marks[number, 3] = "bad"
+    header = ("game", "reference bet", "theoretical", "pools", "99 % band", "closed", "outcomes")
+    page.table(Table(header, cells, left=2, marks=marks))
+    page.text(
+        "What one unit on the reference bet would have returned on every outcome drawn from pools that were closed in "
+        "this period, whoever played what: it shows the outcomes without the players' bets.",
+        soft=True,
+    )
+
+
+def _glance(page: Page, rows: Iterable[Mapping[str, Any]]) -> None:
+    """Show every row in one funnel: how many standard errors its return is from what its bets were expected to give."""
+    dots = []
+    for row in rows:
+        error = _standard_error(row)
+        count = row.get("plays", row["outcomes"])
+        if error and count:
+            away = float(Fraction(row["rtp_percent"]) - Fraction(row["expected_percent"])) / error
+            dots.append((float(count), away, f"{_name(row)}: {row['rtp_percent']} %, {away:+.2f} standard errors"))
+    if not dots:
+        return
+    page.section("All rows against chance")
+    reach = max(_LEAST_REACH, max(abs(away) for _, away, _ in dots) * 1.1)
+    x = log_axis("plays", [count for count, _, _ in dots], show=_whole)
+    plot = Plot("realised less expected return of every row", x, axis_for("standard errors", [-reach, reach]))
+    for level, kind in ((99, "wide"), (95, "band")):
+        half = float(LEVELS[level])
+        plot.band([(x.low, -half), (x.high, -half)], [(x.low, half), (x.high, half)], kind, f"{level} %")
+    plot.rule(0.0, "guide", "expected")
+    outside = float(LEVELS[99])
+    plot.dots([dot for dot in dots if abs(dot[1]) <= outside], "main", "a row")
+    plot.dots([dot for dot in dots if abs(dot[1]) > outside], "bad")
+    page.plot(plot, "Each dot is a row of the table: how far its return is from the expected one, in standard errors.")
+
+
+def _standard_error(row: Mapping[str, Any]) -> float:
+    """Return the standard error of a row's return in percent, from its widest band; 0 without one."""
+    if "rtp_percent" not in row or "expected_percent" not in row or not row.get("bands"):
+        return 0.0
+    widest = row["bands"][-1]
+    return float((Fraction(widest["high_percent"]) - Fraction(row["expected_percent"])) / LEVELS[widest["level"]])
 
 
 def _funnel(page: Page, row: Mapping[str, Any]) -> None:
@@ -186,31 +283,50 @@ def _funnel(page: Page, row: Mapping[str, Any]) -> None:
     # Of one average play of this row: its variance in squares of its stake.
     stake = int(row["stake_minor"])
     spread = sqrt(float(Fraction(int(row["expected_variance"]), VARIANCE_UNIT) * row["plays"] / (stake * stake)))
-    x = log_axis("plays of a day", plays, show=lambda value: f"{value:,.0f}")
+    x = log_axis("plays of a day", plays, show=_whole)
     curve = [x.low * (x.high / x.low) ** (point / _CURVE_POINTS) for point in range(_CURVE_POINTS + 1)]
     returns = [100 * int(day["payout_minor"]) / int(day["stake_minor"]) for day in days]
-    half = {level: [100 * float(LEVELS[level]) * spread / sqrt(count) for count in curve] for level in (95, 99)}
-    # The mouth of the funnel may be wider than anything that is worth showing.
-    reach = max([abs(value - centre) for value in returns] + [_narrowest(half[99], plays, curve)]) * 1.2
+
+    def half(level: int, count: float) -> float:
+        return 100 * float(LEVELS[level]) * spread / sqrt(count)
+
+    # The mouth of the funnel is wider than anything that is worth showing: where half of all plays are counts, and
+    # every day that chance does not explain.
+    odd = [
+        abs(value - centre)
+        for value, count in zip(returns, plays, strict=True)
+        if abs(value - centre) > half(99, count)
+    ]
+    reach = 1.2 * max([2 * half(99, _half_of_all(plays)), *odd, _LEAST_POINTS])
     y = axis_for("return, %", [max(0.0, centre - reach), centre + reach])
     plot = Plot(f"returns of the days of {_name(row)}", x, y)
     for level, kind in ((99, "wide"), (95, "band")):
-        low = [(count, centre - width) for count, width in zip(curve, half[level], strict=True)]
-        high = [(count, centre + width) for count, width in zip(curve, half[level], strict=True)]
+        low = [(count, centre - half(level, count)) for count in curve]
+        high = [(count, centre + half(level, count)) for count in curve]
         plot.band(low, high, kind, f"{level} %")
     plot.rule(centre, "guide", "expected")
     dots = [
         (count, value, f"{day['day']}: {value:.4f} % over {day['plays']:,} plays")
         for day, count, value in zip(days, plays, returns, strict=True)
     ]
-    plot.dots(dots, "main", "a day")
-    page.plot(plot, "Each dot is a day (UTC): its return over its number of plays, and the funnel of chance around it.")
+    inside = [dot for dot in dots if abs(dot[1] - centre) <= half(99, dot[0])]
+    plot.dots(inside, "main", "a day")
+    plot.dots([dot for dot in dots if dot not in inside], "bad")
+    beyond = sum(value > y.high for value in returns)
+    note = f" On {beyond} days with few plays it is above the upper edge, where their dots are." if beyond else ""
+    page.plot(plot, f"Each dot is a day (UTC): its return over its plays, and the funnel of chance around it.{note}")
 
 
-def _narrowest(half: list[float], plays: list[float], curve: list[float]) -> float:
-    """Return the half-width of the funnel at the fewest plays of any day."""
-    least = min(plays)
-    return next(width for width, count in zip(half, curve, strict=True) if count >= least * 0.999)
+def _half_of_all(plays: Iterable[float]) -> float:
+    """Return the least number of plays such that days with at least so many have half of all plays."""
+    ordered = sorted(plays, reverse=True)
+    return next(
+        count for count, reached in zip(ordered, accumulate(ordered), strict=True) if 2 * reached >= sum(ordered)
+    )
+
+
+def _whole(value: float) -> str:
+    return f"{value:,.0f}"
 
 
 def _band_columns(row: Mapping[str, Any]) -> dict[str, str]:
@@ -230,23 +346,19 @@ def _range(theoretical: Mapping[str, str] | None) -> str:
     if theoretical is None:
         return ""
     low, high = theoretical["lowest_percent"], theoretical["highest_percent"]
-    return f"{low} %" if low == high else f"{low} … {high} %"
+    return low if low == high else f"{low} … {high}"
 
 
 def _inside(percent: str, item: Mapping[str, str]) -> bool:
     return Fraction(item["low_percent"]) <= Fraction(percent) <= Fraction(item["high_percent"])
 
 
-def _percent(text: str | None) -> str:
-    return "" if text is None else f"{text} %"
-
-
 def _band(item: Mapping[str, str] | None) -> str:
-    return "" if item is None else f"{item['low_percent']} … {item['high_percent']} %"
+    return "" if item is None else f"{item['low_percent']} … {item['high_percent']}"
 
 
-def _money(text: str) -> str:
-    return f"{int(text):,}"
+def _money(text: str | None) -> str:
+    return "" if text is None else f"{int(text):,}"
 
 
 def _time(time_us: int) -> str:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from simulated_tables import Ledger, SimulatedTotals, committed, publish_table
 
 from anchor import canonical
 from anchor.checkpoint import Checkpoint
@@ -123,7 +124,11 @@ class InProcessSigner:
 class Operator:
     """Runs one log in ``directory``; ``beacon`` says whether pools commit to rounds of a development beacon."""
 
-    def __init__(self, directory: Path, *, beacon: bool = True, origin: str = ORIGIN, lanes: int = 1) -> None:
+    def __init__(
+        self, directory: Path, *, beacon: bool = True, origin: str = ORIGIN, lanes: int = 1, policy: str = "open"
+    ) -> None:
+        self.policy = policy
+        self.tables = Ledger()
         self.directory = directory
         self.origin = origin
         self.environment = origin.rpartition("/")[2]
@@ -198,6 +203,38 @@ class Operator:
     def on_totals(self, fold: TotalsFold) -> None:
         """See a totals entry's fold before it becomes rows."""
 
+    def on_table_header(self, header: Any) -> Any:
+        """See what a table of returns is over."""
+        return header
+
+    def on_table_rows(self, rows: Any) -> Any:
+        """See the sums of a table by series and day."""
+        return rows
+
+    def on_table_pools(self, pools: Any) -> Any:
+        """See what the closed pools of a table returned."""
+        return pools
+
+    def on_table(self, document: dict[str, Any]) -> dict[str, Any]:
+        """See the document of a table before it is encoded."""
+        return document
+
+    def on_table_files(self, contents: list[bytes]) -> list[bytes]:
+        """See the document, the CSV and the page of a table before they are hashed."""
+        return contents
+
+    def on_opened_total(self, row: Any) -> Any:
+        """See the row of totals that a commitment is made to."""
+        return row
+
+    def on_opened_row(self, row: dict[str, Any]) -> dict[str, Any]:
+        """See the row of a table that a commitment is made to."""
+        return row
+
+    def on_openings(self, openings: list[Any]) -> list[Any]:
+        """See what an auditor is given of committed totals and tables."""
+        return openings
+
     def on_erase(self, word: dict[str, Any]) -> dict[str, Any]:
         """See what the vault says of a pool before it signs."""
         return word
@@ -263,6 +300,7 @@ class Operator:
                 heartbeat_s=60,
                 close_delay_s=60,
                 beacon_margin_s=10,
+                totals_policy=self.policy,
             )
         )
         self.announce_key(self.receipt_key)
@@ -418,7 +456,7 @@ class Operator:
             slot.to_bytes(8, "big") + pool.secrets[32 * slot : 32 * slot + 32] for slot in sorted(pool.voids)
         )
         self.put(voids_path(pool.pool_id), opened)
-        self.append(
+        index = self.append(
             PoolClose(
                 **self.head(),
                 pool=pool.pool_id,
@@ -429,6 +467,7 @@ class Operator:
                 voids_digest=sha256(opened).digest(),
             )
         )
+        self.tables.closes.append((index, pool))
 
     def void_pool(self, pool: SimulatedPool) -> None:
         """Throw a whole pool away."""
@@ -565,6 +604,7 @@ class Operator:
             prev=self.digest_prev,
         ):
             self.put(built.file_path, built.file)
+            self.tables.digest_times.append(self.now_us)
             index = self.append(built.entry)
             self.digest_prev = leaf_hash(self.entries[index])
             for item in built.items:
@@ -579,16 +619,20 @@ class Operator:
             if record.digest_seq is not None and self.totals_from <= record.digest_seq <= last:
                 self._count(fold, record)
         self.on_totals(fold)
-        self.append(
-            fold.entry(
-                origin=self.origin,
-                time_us=self.now_us,
-                seq=self.totals_seq,
-                from_digest=self.totals_from,
-                to_digest=last,
-            )
+        entry = fold.entry(
+            origin=self.origin,
+            time_us=self.now_us,
+            seq=self.totals_seq,
+            from_digest=self.totals_from,
+            to_digest=last,
         )
+        index = self.append(committed(self, entry) if self.policy == "committed" else entry)
+        self.tables.totals.append(SimulatedTotals(self.totals_from, last, index))
         self.totals_from, self.totals_seq = last + 1, self.totals_seq + 1
+
+    def table(self, from_totals: int = 0, to_totals: int | None = None, *, show_plays: bool = False) -> None:
+        """Publish a table of returns over totals entries, by default over all of them."""
+        publish_table(self, from_totals, to_totals, show_plays=show_plays)
 
     # What callers and auditors get.
 
