@@ -30,11 +30,14 @@ class Board(Protocol[_State]):
         """Return what one more reel can do: (state after it, what it adds to the total, weight)."""
 
 
-class _Budget:
+class Budget:
+    """The steps that one distribution may take."""
+
     def __init__(self) -> None:
         self._left = MAX_WORK
 
     def spend(self, work: int) -> None:
+        """Take so many steps; raises GameError when none are left."""
         self._left -= work
         if self._left < 0:
             raise GameError("$", f"the exact distribution of a spin takes more than {MAX_WORK} steps")
@@ -46,7 +49,7 @@ def distribution(board: Board[_State]) -> dict[int, int]:
     Raises GameError when it takes more than 40,000,000 steps, some 20 seconds.
     """
     start, won = board.start()
-    budget = _Budget()
+    budget = Budget()
     states: dict[_State, _Totals] = {start: {won: 1}}
     middle = board.reels // 2 + 1
     for position in range(min(middle, board.reels)):
@@ -64,7 +67,7 @@ def distribution(board: Board[_State]) -> dict[int, int]:
 
 
 def _after(
-    board: Board[_State], position: int, states: Mapping[_State, _Totals], budget: _Budget
+    board: Board[_State], position: int, states: Mapping[_State, _Totals], budget: Budget
 ) -> dict[_State, _Totals]:
     found: dict[_State, _Totals] = {}
     for state, totals in states.items():
@@ -85,7 +88,7 @@ def _coming(
     position: int,
     state: _State,
     known: Sequence[dict[_State, Mapping[int, int]]],
-    budget: _Budget,
+    budget: Budget,
 ) -> Mapping[int, int]:
     if position == board.reels:
         return {0: 1}

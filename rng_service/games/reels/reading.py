@@ -88,10 +88,13 @@ def read_frame(
     steps_node: Node,
     steps: Sequence[Step],
     groups: Mapping[str, frozenset[int]] | None = None,
+    *,
+    by_number: bool = False,
 ) -> Frame:
     """Read what lines and ways have in common from ``fields``, the members of ``settlement``.
 
-    ``groups`` are further names that ``pays`` may use. Raises GameError with the path.
+    ``groups`` are further names that ``pays`` may use. Prizes are by lengths up to the number of reels, or, with
+    ``by_number``, by numbers and ranges up to that of cells. Raises GameError with the path.
     """
     reels = only_step(steps_node, steps, Reels, "a reels")
     count = len(reels.strips)
@@ -111,7 +114,12 @@ def read_frame(
                 node.fail("this symbol is not in symbols")
             if name in scattered:
                 node.fail(f"the scatter pays by {'scatter_pays' if 'scatter' in fields else 'scatters'}, not here")
-            table[name] = {length: prize * multiplier for length, prize in _lengths(node, count).items()}
+            prizes = (
+                {number: prize.multiplier() for number, prize in count_table(node, sum(rows)).items()}
+                if by_number
+                else _lengths(node, count)
+            )
+            table[name] = {number: prize * multiplier for number, prize in prizes.items()}
         tables.append(table)
     pays, number_pays = tables
     paying = frozenset(
@@ -316,7 +324,7 @@ AWARDS_SCHEMA: JSONValue = {
         },
     },
 }
-_PRIZES_BY_COUNTS: JSONValue = {
+PRIZES_BY_COUNTS: JSONValue = {
     "type": "object",
     "minProperties": 1,
     "propertyNames": _COUNT_KEYS,
@@ -345,12 +353,12 @@ COMMON_SCHEMA: dict[str, JSONValue] = {
         },
     },
     "scatter": _SYMBOL,
-    "scatter_pays": _PRIZES_BY_COUNTS,
+    "scatter_pays": PRIZES_BY_COUNTS,
     "scatters": {
         "type": "object",
         "minProperties": 1,
         "propertyNames": _SYMBOL,
-        "additionalProperties": _PRIZES_BY_COUNTS,
+        "additionalProperties": PRIZES_BY_COUNTS,
     },
     "awards": AWARDS_SCHEMA,
     "multiplier": {"$ref": "#/$defs/multiplier"},

@@ -147,12 +147,70 @@ def blackjack():
     return game([{"step": "uniform", "n": 52, "count": 110}], settlement)
 
 
+def lines_game():
+    """Return a slot that uses every key of lines."""
+    strips = [["W", "A", "B", "S", "C"], ["A", "V", "B", "A", "S"], ["B", "A", "S", "W", "C"]]
+    wheel = {"spin": {"prizes": [{"pays": 2, "numbers": [0]}]}}
+    rules = {
+        "model": "lines",
+        "rows": [2, 3, 2],
+        "symbols": ["W", "V", "S", "A", "B", "C"],
+        "wilds": {"W": {"multiplier": 2, "except": ["C"]}, "V": {"for": ["A", "W"], "expands": True}},
+        "wild_multipliers": "sum",
+        "wilds_alone": False,
+        "direction": "both",
+        "groups": {"A or B": ["A", "B"]},
+        "lines": [[0, 0, 0], [1, 2, 1]],
+        "cost": 3,
+        "pays": {"W": {"3": 9}, "A": {"2": 2, "3": 7}, "B": {"3": 5}, "C": {"1": "1/3"}, "A or B": {"3": 3}},
+        "number_pays": {"C": {"2": 2}},
+        "scatters": {"S": {"1-2": "1/4", "3+": 4}},
+        "awards": {"wheel": {"S": {"2": 1, "3+": 3}}},
+        "line_awards": {"wheel": {"B": {"3": 1}}},
+        "multiplier": 2,
+    }
+    feature = {
+        "steps": [{"step": "uniform", "n": 2}],
+        "settlement": {"model": "table", "bets": wheel},
+        "feature": True,
+    }
+    base = {"steps": [{"step": "reels", "strips": strips}], "settlement": rules}
+    return {"v": 1, "game": "sample", "version": 1, "title": "Sample", "programs": {"base": base, "wheel": feature}}
+
+
+def ways_game():
+    """Return a slot that uses every key of ways."""
+    value = lines_game()
+    rules = value["programs"]["base"]["settlement"]
+    for key in ("wild_multipliers", "wilds_alone", "groups", "lines", "number_pays", "line_awards"):
+        del rules[key]
+    del rules["pays"]["A or B"]
+    rules |= {"model": "ways", "direction": "right"}
+    return value
+
+
+def anywhere_game():
+    """Return a slot that uses every key of anywhere."""
+    value = ways_game()
+    rules = value["programs"]["base"]["settlement"]
+    for key in ("cost", "direction"):
+        del rules[key]
+    del rules["wilds"]["W"]["multiplier"]
+    rules["pays"] = {"A": {"2-4": 2, "5+": "7/2"}, "B": {"1": "1/2", "3-7": 4}, "C": {"2": 1}}
+    rules["wilds"]["V"]["for"] = ["A"]
+    rules["model"] = "anywhere"
+    return value
+
+
 SAMPLES = {
     "table": table,
     "wheel": wheel,
     "dice": dice,
     "keno": keno,
     "slot": slot,
+    "lines": lines_game,
+    "ways": ways_game,
+    "anywhere": anywhere_game,
     "partage": partage,
     "limbo": limbo,
     "crash": crash,

@@ -35,8 +35,10 @@ def played(program, stops):
             total += prize / cost
             for name, draws in won.items():
                 awards[name] = awards.get(name, 0) + draws
-    else:
+    elif rules["model"] == "ways":
         total += ways_result(rules, shown) / cost
+    else:
+        total += anywhere_result(rules, shown)
     for symbol, table in scatter_tables(rules).items():
         total += at_count(table, count(drawn, symbol), Fraction(0))
     for name, by_symbol in rules.get("awards", {}).items():
@@ -182,6 +184,14 @@ def line_result(rules, symbols):
         for name, draws in others.items():
             awards[name] = awards.get(name, 0) + draws
     return prize, awards
+
+
+def anywhere_result(rules, shown):
+    cells = [symbol for column in shown for symbol in column]
+    return sum(
+        at_count(table, sum(counts_for(rules, symbol, name) for symbol in cells), Fraction(0))
+        for name, table in rules["pays"].items()
+    )
 
 
 def ways_result(rules, shown):

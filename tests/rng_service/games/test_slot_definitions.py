@@ -5,55 +5,13 @@ import json
 from fractions import Fraction
 
 import pytest
-from game_samples import ROOT, parsed, slot
+from game_samples import ROOT, anywhere_game, lines_game, parsed, slot, ways_game
 
 from rng_service.games import GameError, bet_rtp, load_game, parse_game, theory
 from rng_service.games.reels import convolution, paylines
 
 RULES = "$.programs.base.settlement"
 STRIPS = "$.programs.base.steps[0].strips"
-
-
-def lines_game():
-    """Return a slot that uses every key of lines."""
-    strips = [["W", "A", "B", "S", "C"], ["A", "V", "B", "A", "S"], ["B", "A", "S", "W", "C"]]
-    wheel = {"spin": {"prizes": [{"pays": 2, "numbers": [0]}]}}
-    rules = {
-        "model": "lines",
-        "rows": [2, 3, 2],
-        "symbols": ["W", "V", "S", "A", "B", "C"],
-        "wilds": {"W": {"multiplier": 2, "except": ["C"]}, "V": {"for": ["A", "W"], "expands": True}},
-        "wild_multipliers": "sum",
-        "wilds_alone": False,
-        "direction": "both",
-        "groups": {"A or B": ["A", "B"]},
-        "lines": [[0, 0, 0], [1, 2, 1]],
-        "cost": 3,
-        "pays": {"W": {"3": 9}, "A": {"2": 2, "3": 7}, "B": {"3": 5}, "C": {"1": "1/3"}, "A or B": {"3": 3}},
-        "number_pays": {"C": {"2": 2}},
-        "scatters": {"S": {"1-2": "1/4", "3+": 4}},
-        "awards": {"wheel": {"S": {"2": 1, "3+": 3}}},
-        "line_awards": {"wheel": {"B": {"3": 1}}},
-        "multiplier": 2,
-    }
-    feature = {
-        "steps": [{"step": "uniform", "n": 2}],
-        "settlement": {"model": "table", "bets": wheel},
-        "feature": True,
-    }
-    base = {"steps": [{"step": "reels", "strips": strips}], "settlement": rules}
-    return {"v": 1, "game": "sample", "version": 1, "title": "Sample", "programs": {"base": base, "wheel": feature}}
-
-
-def ways_game():
-    """Return a slot that uses every key of ways."""
-    value = lines_game()
-    rules = value["programs"]["base"]["settlement"]
-    for key in ("wild_multipliers", "wilds_alone", "groups", "lines", "number_pays", "line_awards"):
-        del rules[key]
-    del rules["pays"]["A or B"]
-    rules |= {"model": "ways", "direction": "right"}
-    return value
 
 
 def bent(value, path, new):
@@ -68,7 +26,7 @@ def bent(value, path, new):
     return value
 
 
-@pytest.mark.parametrize("make", [lines_game, ways_game])
+@pytest.mark.parametrize("make", [lines_game, ways_game, anywhere_game])
 def test_a_slot_with_every_key_is_a_game(make):
     assert theory(parsed(make()))["programs"]["base"]["awards"]["wheel"]["draws"] != "0"
 
@@ -148,6 +106,27 @@ def test_what_is_wrong_with_lines_is_named_with_its_place(path, new, place, word
 def test_what_is_wrong_with_ways_is_named_with_its_place(path, new, place, words):
     with pytest.raises(GameError) as caught:
         parsed(bent(ways_game(), path, new))
+    assert caught.value.path.startswith(place)
+    assert words in caught.value.message
+
+
+ANYWHERE = [
+    (("pays", "A", "8"), 3, f"{RULES}.pays.A.8", "from 1 to 7"),
+    (("pays", "A", "3"), 3, f"{RULES}.pays.A.3", "the count 3 stands here twice"),
+    (("pays", "A", "4-3"), 3, f"{RULES}.pays.A.4-3", "ascending"),
+    (("pays", "A", "2-4"), 0, f"{RULES}.pays.A.2-4", "leave it out"),
+    (("pays", "D"), {"3": 1}, f"{RULES}.pays.D", "not in symbols"),
+    (("pays", "S"), {"3": 1}, f"{RULES}.pays.S", "the scatter pays by scatters"),
+    (("wilds", "W", "multiplier"), 2, f"{RULES}.wilds.W", "not multiplied by wilds"),
+    (("awards", "nothing"), {"S": {"1": 1}}, "$.programs", "base awards draws of 'nothing'"),
+    (("cost",), 5, f"{RULES}.cost", "unknown key"),
+]
+
+
+@pytest.mark.parametrize(("path", "new", "place", "words"), ANYWHERE)
+def test_what_is_wrong_with_pays_anywhere_is_named_with_its_place(path, new, place, words):
+    with pytest.raises(GameError) as caught:
+        parsed(bent(anywhere_game(), path, new))
     assert caught.value.path.startswith(place)
     assert words in caught.value.message
 

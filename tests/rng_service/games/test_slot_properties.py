@@ -51,21 +51,21 @@ def slots(draw, model):
         "model": model,
         "rows": rows,
         "symbols": SYMBOLS,
-        "pays": {name: draw(tables(reels)) for name in names},
+        "pays": {name: draw(ranges(cells) if model == "anywhere" else tables(reels)) for name in names},
     }
-    _wilds(draw, rules)
+    _wilds(draw, rules, most=1 if model == "anywhere" else 4)
     _counts(draw, rules, cells)
     if draw(st.booleans()):
         rules["multiplier"] = draw(st.sampled_from([2, 3, "1.5"]))
     if model == "lines":
         _lines(draw, rules, shown, reels)
-    else:
+    elif model == "ways":
         rules["cost"] = draw(st.integers(1, 25))
         rules["direction"] = draw(st.sampled_from(["left", "right"]))
     return {"steps": [step], "settlement": rules}
 
 
-def _wilds(draw, rules):
+def _wilds(draw, rules, *, most):
     if draw(st.booleans()):
         rules["wild"] = "W"
         return
@@ -73,7 +73,7 @@ def _wilds(draw, rules):
     for name in draw(st.lists(st.sampled_from(["W", "V"]), unique=True, max_size=2)):
         options = {}
         if draw(st.booleans()):
-            options["multiplier"] = draw(st.integers(1, 4))
+            options["multiplier"] = draw(st.integers(1, most))
         if draw(st.booleans()):
             options["expands"] = draw(st.booleans())
         paying = [symbol for symbol in rules["pays"] if symbol != name]
@@ -185,4 +185,10 @@ def test_line_slots_are_settled_and_known_exactly(program):
 @HEAVY
 @given(slots("ways"))
 def test_ways_slots_are_settled_and_known_exactly(program):
+    check(program)
+
+
+@HEAVY
+@given(slots("anywhere"))
+def test_slots_that_pay_anywhere_are_settled_and_known_exactly(program):
     check(program)
