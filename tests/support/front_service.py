@@ -21,6 +21,7 @@ from rng_service.front.callers import Callers
 from rng_service.front.history_service import HistoryService
 from rng_service.front.operator_service import OperatorService
 from rng_service.front.rtp_service import RtpService
+from rng_service.front.rtp_table_service import RtpTableService
 from rng_service.front.server import FrontServer, Gate
 
 DETAILS = (error_details_pb2.BadRequest, error_details_pb2.ErrorInfo, error_details_pb2.RetryInfo)
@@ -69,11 +70,11 @@ def served(world, *, credentials=None, max_in_flight=100, reflect=False, fast=Tr
     operators = OperatorService(world.ledger, world.catalog, keys, config, world.store, gate.stopping.is_set)
     callers = Callers(world.ledger, insecure=credentials is None)
     slow = ThreadPoolExecutor(4)
-    returns = RtpService(world.ledger, config)
+    returns, tables = RtpService(world.ledger, config), RtpTableService(world.ledger, config)
     log_key = VerifierKey.parse(world.vkey)
     history = HistoryService(world.ledger, world.catalog, world.public, log_key, world.store.files)
     server = FrontServer(
-        process._services(draws, audits, operators, returns, history, callers, gate, world.engine, slow),
+        process._services(draws, audits, operators, returns, tables, history, callers, gate, world.engine, slow),
         gate,
         listen="localhost:0",
         credentials=credentials,
