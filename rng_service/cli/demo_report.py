@@ -45,6 +45,7 @@ def demo_json(demo: "Demo") -> dict[str, Any]:
         "cheats": [{"name": item.name, "reason": item.reason, "said": item.said} for item in demo.caught],
         "seconds": round(demo.seconds, 1),
         "public": str(demo.places.public),
+        "table": str(demo.places.table),
         "key": str(demo.places.vkey),
         "verified": True,
     }
@@ -121,7 +122,7 @@ def _log(demo: "Demo") -> list[str]:
     return [
         f"{log.origin}: {log.size:,} entries; {', '.join(f'{n:,} {kind}' for kind, n in log.records.items())} records",
         f"{log.pools_closed} pools closed, {log.pools_voided} opened unused",
-        f"{demo.findings.export.totals} totals recomputed from the export",
+        f"{demo.findings.export.totals} totals recomputed from the export, and the table of returns",
         f"checkpoint: {log.size} entries, root {log.root}",
     ]
 
@@ -132,6 +133,7 @@ def _pointers(demo: "Demo") -> list[str]:
     key = f"--key {places.vkey}"
     rows = [
         ("the public log", str(places.public)),
+        ("the table of returns", str(places.table)),
         ("its key", str(places.vkey)),
         ("receipts", str(places.receipts)),
         ("the auditor's export", str(places.export)),

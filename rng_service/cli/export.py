@@ -9,6 +9,7 @@ import click
 from rng_service.cli.ledger import open_ledger
 from rng_service.cli.options import config_option, json_option, read_config
 from rng_service.cli.output import print_json
+from rng_service.errors import ConfigError
 
 __all__ = ["export"]
 
@@ -49,6 +50,8 @@ def export(
     from rng_service.records.openings import OpeningsHeader, write_openings
 
     config = read_config(config_path)
+    if openings_file is not None and config.log.totals_policy != "committed":
+        raise ConfigError("--openings: the totals of this log are open (log.totals_policy): there is nothing to open")
     with open_ledger(config) as engine:
         known = digest_range(engine)
         chosen = known[0] if first is None else first, known[1] if last is None else last

@@ -70,6 +70,20 @@ class OperatorSide:
 
         return self._await(look, "pools were not closed")
 
+    def publish_table(self) -> int:
+        """Return the number of a table of returns over everything, once it is published."""
+        request = operator_pb2.PublishRtpTableRequest(request_id=new_request_id())
+
+        def look() -> tuple[int, int]:
+            found = self._operator.PublishRtpTable(request, timeout=_CALL_S, metadata=_METADATA).table
+            if found.state == operator_pb2.RTP_TABLE_STATE_REFUSED:
+                raise StartRefused(f"the table of returns was refused: {found.refusal}")
+            return int(found.state == operator_pb2.RTP_TABLE_STATE_PUBLISHED), 1
+
+        self._await(look, "the table of returns was not published")
+        found = self._operator.PublishRtpTable(request, timeout=_CALL_S, metadata=_METADATA).table
+        return int(found.sequence)
+
     def _pools(self) -> list[Any]:
         found: list[Any] = []
         token = ""

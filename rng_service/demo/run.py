@@ -23,6 +23,7 @@ from rng_service.demo.place import POOL_SIZE, load_games, prepare
 from rng_service.demo.service import Service
 from rng_service.games import GameDefinition
 from rng_service.initialise import Initialised
+from rng_service.public_files import rtp_table_paths
 
 __all__ = ["Demo", "Narrator", "Places", "run_demo"]
 
@@ -60,6 +61,11 @@ class Places:
     def vkey(self) -> Path:
         """The log's verifier key."""
         return self.directory / "keys" / "log.vkey"
+
+    @property
+    def table(self) -> Path:
+        """The page of the published table of returns."""
+        return self.public / rtp_table_paths(0)[2]
 
     @property
     def receipts(self) -> Path:
@@ -163,8 +169,11 @@ def _open_for_business(
     narrator.step("closing")
     operator.retire(games)
     closed = operator.await_closed()
+    operator.publish_table()
     service.stop()
-    narrator.done(f"games retired, unused slots opened, all {closed} pools ended, totals and checkpoint published")
+    narrator.done(
+        f"games retired, unused slots opened, all {closed} pools ended, totals, table and checkpoint published"
+    )
     return vault_back_s, play_s
 
 

@@ -23,18 +23,14 @@ class TotalsRange(NamedTuple):
 
 
 def totals_range(engine: Engine, *, first_digest: int = 0, last_digest: int | None = None) -> TotalsRange:
-    """Return the committed totals that lie within some digests; raises LedgerError when there are none."""
-    query = (
-        select(func.min(TotalsRow.seq), func.max(TotalsRow.seq))
-        .join(OpeningRow, (OpeningRow.seq == TotalsRow.seq) & (OpeningRow.kind == "totals"))
-        .where(TotalsRow.from_digest >= first_digest)
-    )
+    """Return the totals that lie within some digests; raises LedgerError when there are none."""
+    query = select(func.min(TotalsRow.seq), func.max(TotalsRow.seq)).where(TotalsRow.from_digest >= first_digest)
     if last_digest is not None:
         query = query.where(TotalsRow.to_digest <= last_digest)
     with reading(engine) as connection:
         first, last = connection.execute(query).one()
     if first is None:
-        raise LedgerError('no committed totals lie there: under `log.totals_policy = "open"` there is nothing to open')
+        raise LedgerError("no totals lie within these digests: there is nothing to open")
     return TotalsRange(first, last)
 
 

@@ -57,18 +57,18 @@ def settle_published(context: Context, size: int) -> None:
     if settled >= size:
         return
     note = (context.config.public_dir / "checkpoint").read_bytes()
-    games = False
+    shown = False
     while settled < size:
         end = min(size, settled + BATCH)
         with context.writing() as connection:
             for entry in indexed_entries(connection, settled, end):
                 _settle(connection, entry, note)
-                games = games or entry.type == GameRegistration.TYPE
+                shown = shown or entry.type in _NAMING_FILES
             set_meta(connection, _SETTLED, str(end))
         settled = end
     # A crash before the commit leaves published entries whose effects are missing: they are settled at the next start.
     context.on_step("publish.settled")
-    if games:
+    if shown:
         write_index_page(context)
 
 

@@ -1,15 +1,19 @@
 """The front page of the public directory: plain HTML that says what lies here and how to check it."""
 
 from html import escape
+from typing import Final, NamedTuple
 
 from sqlalchemy import select
 
 from anchor.files import atomic_write
-from rng_service.ledger.models import GameRow
-from rng_service.public_files import game_path
+from rng_service.ledger.models import DigestRow, DocumentRow, GameRow, RtpTableRow
+from rng_service.public_files import game_path, par_paths, rtp_table_paths
+from rng_service.rtp.periods import Grain, hour_of, period_of, period_text
 from rng_service.sequencer.context import Context
 
-__all__ = ["index_page", "write_index_page"]
+__all__ = ["Game", "Table", "index_page", "write_index_page"]
+
+_MOST_TABLES: Final = 400
 
 _PAGE = """<!DOCTYPE html>
 <html lang="en">
@@ -38,31 +42,84 @@ sealdraw verify receipt RECEIPT.json --log {where} --key '{vkey}'</pre>
 <tr><td><code>leaves/</code><td>the leaf hashes of every pool
 <tr><td><code>digests/</code><td>the record digests of every second
 <tr><td><code>voids/</code><td>the secrets of slots that were thrown away
-<tr><td><code>games/</code><td>the definitions that commitments name
+<tr><td><code>games/</code><td>the definitions that commitments name, and their PAR sheets
+<tr><td><code>rtp/</code><td>tables of returns to player
 <tr><td><code>keys/</code><td>the keys, for reading
 </table>
 <h2>Games</h2>
 <table>
-<tr><th>game<th>version<th>definition
+<tr><th>game<th>version<th>PAR sheet<th>definition
 {games}
 </table>
+<h2>Returns to player</h2>
+{tables}
 </html>
 """
 
 
-def index_page(origin: str, vkey: str, games: list[tuple[str, int, bytes]], *, where: str = "URL") -> str:
-    """Return the page for ``games``, each (name, version, digest)."""
-    rows = "\n".join(
-        f'<tr><td>{escape(name)}<td>{version}<td><a href="{game_path(digest)}"><code>{digest.hex()}</code></a>'
-        for name, version, digest in games
+class Game(NamedTuple):
+    """A registered game version; ``sheet`` says whether its PAR sheet is published."""
+
+    name: str
+    version: int
+    digest: bytes
+    sheet: bool
+
+
+class Table(NamedTuple):
+    """A published table of returns, and the times of its first and its last digest in microseconds UTC."""
+
+    seq: int
+    from_us: int
+    to_us: int
+
+
+def index_page(origin: str, vkey: str, games: list[Game], tables: list[Table], *, where: str = "URL") -> str:
+    """Return the page for ``games``, and for the newest ``tables``, newest first."""
+    return _PAGE.format(
+        origin=escape(origin),
+        vkey=escape(vkey),
+        where=escape(where),
+        games="\n".join(map(_game_row, games)),
+        tables=_tables(tables),
     )
-    return _PAGE.format(origin=escape(origin), vkey=escape(vkey), where=escape(where), games=rows)
+
+
+def _game_row(game: Game) -> str:
+    sheet = f'<a href="{par_paths(game.digest)[1]}">sheet</a>' if game.sheet else ""
+    definition = f'<a href="{game_path(game.digest)}"><code>{game.digest.hex()}</code></a>'
+    return f"<tr><td>{escape(game.name)}<td>{game.version}<td>{sheet}<td>{definition}"
+
+
+def _tables(tables: list[Table]) -> str:
+    if not tables:
+        return "<p>No table was published yet.</p>"
+    rows = "\n".join(
+        f'<tr><td><a href="{page}">table {table.seq}</a><td>{_day(table.from_us)} to {_day(table.to_us)}'
+        f'<td><a href="{csv}">CSV</a>, <a href="{document}">JSON</a>'
+        for table in tables
+        for document, csv, page in (rtp_table_paths(table.seq),)
+    )
+    return f"<table>\n<tr><th>table<th>days UTC<th>files\n{rows}\n</table>"
+
+
+def _day(time_us: int) -> str:
+    return period_text(Grain.DAY, period_of(Grain.DAY, hour_of(time_us)))
 
 
 def write_index_page(context: Context) -> None:
     """Write index.html as the ledger's games are now."""
     with context.reading() as connection:
-        rows = connection.execute(select(GameRow.name, GameRow.version, GameRow.digest).order_by(GameRow.id))
-        games = [(name, version, bytes(digest)) for name, version, digest in rows]
-    page = index_page(context.origin, context.log_key.vkey(), games)
+        rows = connection.execute(select(GameRow.name, GameRow.version, GameRow.digest).order_by(GameRow.id)).all()
+        sheets = set(connection.scalars(select(DocumentRow.path).where(DocumentRow.path.like("games/%.par.html"))))
+        games = [Game(name, version, bytes(digest), par_paths(digest)[1] in sheets) for name, version, digest in rows]
+        first, last = DigestRow.__table__.alias(), DigestRow.__table__.alias()
+        newest = connection.execute(
+            select(RtpTableRow.seq, first.c.created_us, last.c.created_us)
+            .join(first, first.c.seq == RtpTableRow.from_digest)
+            .join(last, last.c.seq == RtpTableRow.to_digest)
+            .order_by(RtpTableRow.seq.desc())
+            .limit(_MOST_TABLES)
+        ).all()
+    page = index_page(context.origin, context.log_key.vkey(), games, [Table(*row) for row in newest])
     atomic_write(context.config.public_dir / "index.html", page.encode("ascii"))

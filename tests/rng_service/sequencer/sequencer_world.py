@@ -9,7 +9,7 @@ from pathlib import Path
 
 from anchor.source import DirectorySource
 from rng_service.beacon.development_key import load_or_create
-from rng_service.config import BeaconConfig, Config, LedgerConfig, PoolsConfig, ServiceConfig
+from rng_service.config import BeaconConfig, Config, LedgerConfig, LogConfig, PoolsConfig, ServiceConfig
 from rng_service.ledger.engine import open_engine, writing
 from rng_service.ledger.migrate import upgrade
 from rng_service.ledger.registry import register_game
@@ -71,7 +71,7 @@ class KeyRounds:
 
 
 class World:
-    def __init__(self, directory: Path, ledger_url: str, *, size=64, ready=2, beacon="none"):
+    def __init__(self, directory: Path, ledger_url: str, *, size=64, ready=2, beacon="none", policy="open"):
         self.directory = directory
         self.clock = Clock()
         # Unix sockets have short names, and temporary directories of tests long ones.
@@ -81,6 +81,7 @@ class World:
             ledger=LedgerConfig(url=ledger_url),
             pools=PoolsConfig(size=size, ready=ready),
             beacon=BeaconConfig(kind=beacon, margin_s=10),
+            log=LogConfig(totals_policy=policy),
         )
         self.rounds = None
         if beacon == "development":

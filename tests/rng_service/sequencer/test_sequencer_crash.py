@@ -5,11 +5,11 @@ import random
 
 import pytest
 from sequencer_world import Killed
-from sqlalchemy import func, select
+from sqlalchemy import func, insert, select
 from test_sequencer_life import states
 
 from rng_service.ledger.engine import reading, writing
-from rng_service.ledger.models import GroupRow, PoolRow
+from rng_service.ledger.models import GroupRow, PoolRow, RtpTableRequestRow
 from rng_service.sequencer.faults import STEPS
 from rng_service.sequencer.requests import request_quarantine
 from tests.support.binder import ExhaustedError
@@ -54,6 +54,18 @@ def story(world):
     yield None
     yield bind
     yield None
+
+    def ask_for_tables():
+        with writing(world.engine) as connection:
+            # The second is of days long before the first digest.
+            for number, end_day in ((1, None), (2, 4)):
+                connection.execute(
+                    insert(RtpTableRequestRow).values(
+                        request_id=bytes([number]) * 16, created_us=world.clock(), end_day=end_day
+                    )
+                )
+
+    yield ask_for_tables
     yield stop_pool
     yield use_up
     for _ in range(4):
@@ -111,9 +123,12 @@ def test_a_death_before_any_durable_step_changes_nothing_that_an_auditor_sees(ma
     assert report.records["draw"] >= 6
     assert report.records["void"] >= 2
     assert report.pools_closed >= 1
+    assert report.entries["rtp.table"] == 1
 
 
-@pytest.mark.parametrize("step", ["digest.recorded", "publish.assigned", "publish.checkpoint", "publish.settled"])
+@pytest.mark.parametrize(
+    "step", ["digest.recorded", "rtp-table.recorded", "publish.assigned", "publish.checkpoint", "publish.settled"]
+)
 def test_a_death_on_postgresql_changes_nothing_that_an_auditor_sees(make_world, step):
     world = make_world(new_database(), size=8)
     world.register()

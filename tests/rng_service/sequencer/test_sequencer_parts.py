@@ -18,7 +18,7 @@ from rng_service.sequencer import sequencer as module
 from rng_service.sequencer.digests import pack_digests
 from rng_service.sequencer.opening import OpenedGroup, OpenedRecord
 from rng_service.sequencer.rounds import NoRounds, RelayRounds
-from rng_service.sequencer.site import index_page
+from rng_service.sequencer.site import Game, Table, index_page
 from rng_service.sequencer.totals import add_up
 from rng_service.vault.errors import VaultUnavailableError
 
@@ -130,11 +130,13 @@ def test_totals_are_the_exact_sums_of_their_digests(rows):
 
 
 def test_the_front_page_escapes_what_it_is_given_and_has_no_script():
-    page = index_page("<b>&", "key'\"<", [("dice", 1, bytes(32))])
+    page = index_page("<b>&", "key'\"<", [Game("dice", 1, bytes(32), sheet=True)], [Table(7, 0, 0)])
     assert "<b>&" not in page
     assert "&lt;b&gt;&amp;" in page
     assert "<script" not in page
     assert f"games/{bytes(32).hex()}.json" in page
+    assert f"games/{bytes(32).hex()}.par.html" in page
+    assert "rtp/007.html" in page
 
 
 def test_the_loop_goes_on_after_the_vault_was_away_and_ends_with_everything_published(make_world, monkeypatch):
