@@ -103,10 +103,21 @@ class Spin:
             {Fraction(units, self.scale): Fraction(ways, self._stops) for units, ways in found.items()}
         )
 
-    @cached_property
+    @property
     def _joint(self) -> Mapping[tuple[int, Awards], int]:
+        if isinstance(self._counted_out, GameError):
+            raise GameError(self._counted_out.path, self._counted_out.message)
+        return self._counted_out
+
+    @cached_property
+    def _counted_out(self) -> Mapping[tuple[int, Awards], int] | GameError:
+        # That it is out of reach is kept too: finding out again would take as long again.
         found: dict[tuple[int, Awards], int] = {}
-        for packed, ways in self.combinations.totals().items():
+        try:
+            totals = self.combinations.totals()
+        except GameError as error:
+            return error
+        for packed, ways in totals.items():
             key = self.counting.settled(packed)
             found[key] = found.get(key, 0) + ways
         return found

@@ -2,7 +2,9 @@
 
 import copy
 import json
+from collections import Counter
 from fractions import Fraction
+from itertools import product
 
 import pytest
 from game_samples import ROOT, anywhere_game, lines_game, parsed, slot, ways_game
@@ -191,8 +193,28 @@ def test_a_spin_out_of_reach_keeps_its_return_and_a_bound_of_its_prizes(monkeypa
     spin = definition.program("base").model.spin
     with pytest.raises(GameError, match="more than 5 steps"):
         spin.joint()
+    # What is out of reach once is not tried again, so the limit may come back.
+    monkeypatch.undo()
+    with pytest.raises(GameError, match="more than 5 steps"):
+        spin.prizes()
     assert spin.highest >= exact
     assert bet_rtp(definition, "base", "spin") == spin.rtp() > 0
+
+
+@pytest.mark.parametrize("direction", ["left", "right", "both", "either", "any"])
+def test_five_reels_and_twenty_lines_are_counted_as_they_are_settled(direction):
+    value = json.loads((ROOT / "games" / "fruit-frenzy.json").read_text())
+    program = value["programs"]["base"]
+    program["settlement"]["direction"] = direction
+    # Seven stops a reel of few symbols: each combination can be settled, and many win.
+    strip = ["wild", "seven", "bell", "cherry", "seven", "scatter", "cherry"]
+    program["steps"][0]["strips"] = [strip[reel:] + strip[:reel] for reel in range(5)]
+    spin = parse_game(json.dumps(value).encode()).program("base").model.spin
+    counted = Counter(
+        (spin.multiplier(stops), tuple(spin.awards(stops).items())) for stops in product(range(7), repeat=5)
+    )
+    assert spin.joint() == {key: Fraction(ways, 7**5) for key, ways in counted.items()}
+    assert len({multiplier for multiplier, _ in counted}) > 50
 
 
 def test_the_old_and_the_new_way_to_write_wild_and_scatter_mean_the_same():
