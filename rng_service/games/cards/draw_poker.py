@@ -2,8 +2,9 @@
 
 What a hand is worth depends on its ranks, and on whether it is of one suit. So the worth of all hands that contain some
 given cards splits in two: a part that depends on the given ranks alone, and, when the given cards are of one suit, what
-their flushes add to it. With these two tables, filled from hands of five down to none, inclusion and exclusion over the
-discarded cards gives the worth of all draws to a hold exactly: draws contain the held cards and none of the discarded.
+their flushes add to it (cards that are wild go with every suit). With these two tables, filled from hands of five down
+to none, inclusion and exclusion over the discarded cards gives the worth of all draws to a hold exactly: draws contain
+the held cards and none of the discarded.
 
 Deals that differ by an exchange of suits are worth the same; 134,459 of the 2,598,960 are left (Burnside), and for most
 of them all but a few holds take their worth from the table of ranks alone.
@@ -63,14 +64,17 @@ class Optimum:
 
 
 @lru_cache(maxsize=16)
-def optimum(pays: tuple[tuple[str, Fraction], ...], lowest_pair: str) -> Optimum:
-    """Return the optimum of a paytable, (name of the hand, multiplier) in any order, for pairs from ``lowest_pair``."""
+def optimum(pays: tuple[tuple[str, Fraction], ...], lowest_pair: str, wild: int | None = None) -> Optimum:
+    """Return the optimum of a paytable, (name of the hand, multiplier) in any order, for pairs from ``lowest_pair``.
+
+    Cards of the rank ``wild`` stand for any card.
+    """
     prizes = dict(pays)
     unit = lcm(*(prize.denominator for prize in prizes.values()))
     places = {name: place for place, name in enumerate(prizes)}
 
     def listed(ranks: Sequence[int], suited: bool) -> str | None:
-        names = hand_names(ranks, suited=suited, lowest_pair=lowest_pair)
+        names = hand_names(ranks, suited=suited, lowest_pair=lowest_pair, wild=wild)
         return next((name for name in names if name in prizes), None)
 
     def money(ranks: Sequence[int], suited: bool) -> int:
@@ -81,7 +85,7 @@ def optimum(pays: tuple[tuple[str, Fraction], ...], lowest_pair: str) -> Optimum
         name = listed(ranks, suited)
         return 1 << _FIELD * places[name] if name else 0
 
-    earned, counted = _play(_Tables(money), _Tables(tally))
+    earned, counted = _play(_Tables(money, wild), _Tables(tally, wild), wild)
     total = DEALS * _COMMON
     chances = {name: Fraction(counted >> _FIELD * place & (1 << _FIELD) - 1, total) for name, place in places.items()}
     return Optimum(Fraction(earned, total * unit), chances)
@@ -90,28 +94,32 @@ def optimum(pays: tuple[tuple[str, Fraction], ...], lowest_pair: str) -> Optimum
 class _Tables:
     """The worth of all draws to every hold, each times the factor of its number of cards, in the two parts."""
 
-    def __init__(self, worth: Worth) -> None:
+    def __init__(self, worth: Worth, wild: int | None) -> None:
         self._by_ranks = _by_ranks(worth)
-        flushes = _by_flushes(worth)
-        self._flushes = {mask: _excluded([flushes[part] for part in _subsets(mask)]) for mask in flushes}
+        flushes = _by_flushes(worth, wild)
+        self._flushes = {
+            ranks: _excluded([flushes[_taken(ranks, places)] for places in _PLACES[: 1 << len(ranks)]])
+            for ranks in flushes
+        }
 
     def by_ranks(self, ranks: tuple[int, ...]) -> list[int]:
         """Return the part of the ranks for each hold of a deal."""
         known = self._by_ranks
-        return _excluded([known[tuple([ranks[place] for place in places])] for places in _PLACES])
+        return _excluded([known[_taken(ranks, places)] for places in _PLACES])
 
     def by_flushes(self, ranks: tuple[int, ...], suited: int) -> list[tuple[int, int]]:
-        """Return what the flushes of one suit add, as (hold, worth); ``suited`` holds all cards of it, 0 for none."""
-        added = self._flushes[sum([1 << ranks[place] for place in _PLACES[suited]])]
-        return list(zip(_SUBSETS[suited], added, strict=True))
+        """Return what the flushes of one suit add, as (hold, worth); ``suited`` holds all cards that go with it."""
+        return list(zip(_SUBSETS[suited], self._flushes[_taken(ranks, _PLACES[suited])], strict=True))
 
 
-def _play(money: _Tables, tally: _Tables) -> tuple[int, int]:
+def _play(money: _Tables, tally: _Tables, wild: int | None) -> tuple[int, int]:
     """Return the worth of the best holds of all deals, and the hands that they make."""
     earned = counted = 0
     for ranks in _rank_sets(5):
         parts = money.by_ranks(ranks)
-        groups, patterns = _suit_patterns(tuple([ranks.count(rank) for rank in dict.fromkeys(ranks)]))
+        different = tuple(dict.fromkeys(ranks))
+        suitless = different.index(wild) if wild in different else None
+        groups, patterns = _suit_patterns(tuple([ranks.count(rank) for rank in different]), suitless)
         flushes = {suited: money.by_flushes(ranks, suited) for suited in groups}
         made = tally.by_ranks(ranks)
         for suits, deals in patterns:
@@ -130,6 +138,10 @@ def _play(money: _Tables, tally: _Tables) -> tuple[int, int]:
                     hands += dict(tally.by_flushes(ranks, suited))[played]
             counted += deals * hands
     return earned, counted
+
+
+def _taken(ranks: tuple[int, ...], places: Sequence[int]) -> tuple[int, ...]:
+    return tuple([ranks[place] for place in places])
 
 
 def _rank_sets(cards: int) -> Iterator[tuple[int, ...]]:
@@ -151,17 +163,22 @@ def _by_ranks(worth: Worth) -> dict[tuple[int, ...], int]:
     return known
 
 
-def _by_flushes(worth: Worth) -> dict[int, int]:
-    """Return, for every set of at most five ranks, what the flushes of one given suit with these ranks add."""
-    known = {}
+def _by_flushes(worth: Worth, wild: int | None) -> dict[tuple[int, ...], int]:
+    """Return, for at most five ranks, what the hands add in which these and the other cards are of one given suit.
+
+    Wild cards go with every suit, however many there are; there is one card of any other rank.
+    """
+    known: dict[tuple[int, ...], int] = {}
     for given in range(5, -1, -1):
-        for ranks in combinations(range(13), given):
-            mask = sum(1 << rank for rank in ranks)
+        for ranks in _rank_sets(given):
+            more = [(4 if rank == wild else 1) - ranks.count(rank) for rank in range(13)]
+            if min(more) < 0:
+                continue
             if given == 5:
-                known[mask] = worth(ranks, True) - worth(ranks, False)
+                known[ranks] = worth(ranks, True) - worth(ranks, False)
             else:
-                total = sum(known[mask | 1 << rank] for rank in range(13) if not mask >> rank & 1)
-                known[mask] = total // (5 - given)
+                total = sum(left * known[tuple(sorted((*ranks, rank)))] for rank, left in enumerate(more) if left)
+                known[ranks] = total // (5 - given)
     return known
 
 
@@ -177,16 +194,20 @@ def _excluded(row: list[int]) -> list[int]:
 
 
 @cache
-def _suit_patterns(shape: tuple[int, ...]) -> tuple[list[int], list[tuple[tuple[int, ...], int]]]:
+def _suit_patterns(shape: tuple[int, ...], suitless: int | None) -> tuple[list[int], list[tuple[tuple[int, ...], int]]]:
     """Return the ways to suit a deal, up to an exchange of suits: its four suits, and how many deals it stands for.
 
     ``shape`` has the number of cards of each rank; cards of one rank have different suits. A suit is the hold of all
-    its cards, 0 when there is none. The first list has every suit that occurs.
+    cards that go with it: its own, and those of the rank at ``suitless``. The first list has every suit that occurs.
     """
     counted: Counter[tuple[int, ...]] = Counter()
     for chosen in product(*(combinations(range(4), count) for count in shape)):
         suits = [0, 0, 0, 0]
-        for place, suit in enumerate(suit for cards in chosen for suit in cards):
-            suits[suit] |= 1 << place
+        place = 0
+        for rank, cards in enumerate(chosen):
+            for suit in cards:
+                for with_suit in range(4) if rank == suitless else (suit,):
+                    suits[with_suit] |= 1 << place
+                place += 1
         counted[tuple(sorted(suits))] += 1
     return sorted({suited for suits in counted for suited in suits}), list(counted.items())

@@ -2,8 +2,8 @@
 
 One `sample` of ten of 52 cards has the deal and, behind it, the cards that replace the discarded ones, from left to
 right. The paytable lists poker hands; of a hand's names the most precise one that is listed pays (four aces as
-``four-aces`` where there is such a line, as ``four-of-a-kind`` otherwise), so jacks or better and bonus games are only
-other tables.
+``four-aces`` where there is such a line, as ``four-of-a-kind`` otherwise), so jacks or better, bonus games and deuces
+wild are only other tables.
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,9 +12,9 @@ from fractions import Fraction
 from typing import Final
 
 from anchor.canonical import JSONValue
-from rng_service.games.cards.deck import DECK
+from rng_service.games.cards.deck import DECK, RANKS
 from rng_service.games.cards.draw_poker import optimum
-from rng_service.games.cards.poker_hands import HANDS, PAIR_RANKS, hand_names_of
+from rng_service.games.cards.poker_hands import HANDS, PAIR_RANKS, WILD_HANDS, hand_names_of
 from rng_service.games.errors import BetError, shown
 from rng_service.games.models.base import (
     Bet,
@@ -45,6 +45,7 @@ class Hand:
     holds: tuple[int, ...]
     pays: Mapping[str, Fraction]
     lowest_pair: str
+    wild: int | None
 
     @property
     def canonical(self) -> dict[str, JSONValue]:
@@ -65,7 +66,7 @@ class Hand:
         """Return the prize of the final hand."""
         replacements = iter(outcome[_DEALT:])
         final = [outcome[place] if place in self.holds else next(replacements) for place in range(_DEALT)]
-        names = hand_names_of(final, self.lowest_pair)
+        names = hand_names_of(final, self.lowest_pair, self.wild)
         return next((self.pays[name] for name in names if name in self.pays), _LOST)
 
 
@@ -82,10 +83,11 @@ class BestHolds(Strategy):
 
 @dataclass(frozen=True, slots=True)
 class VideoPokerModel:
-    """The paytable, and the lowest rank of which a pair is paid."""
+    """The paytable, the lowest rank of which a pair is paid, and the rank that is wild, if one is."""
 
     pays: Mapping[str, Fraction]
     lowest_pair: str
+    wild: int | None
 
     def resolve(self, bet: BetFields) -> Bet:
         """Take ``{"bet": "hand", "holds": […]}``: the places of the held cards, none to all five."""
@@ -101,11 +103,11 @@ class VideoPokerModel:
             if place in seen:
                 raise BetError(f"$.holds[{position}]", f"the card at place {place} is held already")
             seen.add(place)
-        return Hand(tuple(sorted(seen)), self.pays, self.lowest_pair)
+        return Hand(tuple(sorted(seen)), self.pays, self.lowest_pair, self.wild)
 
     def listed_bets(self) -> Sequence[tuple[str, Priced]]:
         """List the optimal strategy."""
-        best = optimum(tuple(sorted(self.pays.items())), self.lowest_pair)
+        best = optimum(tuple(sorted(self.pays.items())), self.lowest_pair, self.wild)
         chances: dict[Fraction, Fraction] = {}
         for name, chance in best.chances.items():
             chances[self.pays[name]] = chances.get(self.pays[name], _LOST) + chance
@@ -117,15 +119,16 @@ class VideoPokerModel:
 
 
 def read_video_poker(settlement: Node, steps_node: Node, steps: Sequence[Step]) -> VideoPokerModel:
-    """Read ``{"model": "video-poker", "pays": {hand: multiplier}, "lowest_pair": rank}``."""
-    fields = settlement.fields(("model", "pays", "lowest_pair"))
+    """Read ``{"model": "video-poker", "pays": {hand: multiplier}, "lowest_pair": rank}``, and ``wild`` with a rank."""
+    fields = settlement.fields(("model", "pays", "lowest_pair"), ("wild",))
     step = only_step(steps_node, steps, Sample, "a sample of 10 of 52 cards")
     if (step.n, step.m) != (DECK, 2 * _DEALT):
         steps_node.fail("this settlement model needs a sample of 10 of 52 cards: the deal, and as many replacements")
-    fields["pays"].fields((), HANDS)
+    wild = RANKS.index(fields["wild"].choice(PAIR_RANKS)) if "wild" in fields else None
+    fields["pays"].fields((), HANDS if wild is not None else [name for name in HANDS if name not in WILD_HANDS])
     pays = {name: node.multiplier() for name, node in fields["pays"].members(1, len(HANDS)).items()}
     lowest_pair = fields["lowest_pair"].choice(PAIR_RANKS)
-    return VideoPokerModel(pays, lowest_pair)
+    return VideoPokerModel(pays, lowest_pair, wild)
 
 
 MODEL = ModelKind(
@@ -141,6 +144,7 @@ MODEL = ModelKind(
                 "additionalProperties": {"$ref": "#/$defs/multiplier"},
             },
             "lowest_pair": {"enum": list(PAIR_RANKS)},
+            "wild": {"enum": list(PAIR_RANKS)},
         },
     },
 )

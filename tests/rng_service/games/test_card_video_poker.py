@@ -2,7 +2,7 @@
 
 from collections import Counter
 from fractions import Fraction
-from itertools import combinations
+from itertools import combinations, combinations_with_replacement
 from math import comb
 
 import pytest
@@ -87,6 +87,50 @@ def test_all_hands_of_the_deck_have_the_textbook_counts():
     }
 
 
+# The textbook's order of the hands, for what a wild card is best taken for.
+ORDER = [
+    "five-of-a-kind",
+    "royal-flush",
+    "straight-flush",
+    "four-of-a-kind",
+    "full-house",
+    "flush",
+    "straight",
+    "three-of-a-kind",
+    "two-pair",
+    "pair",
+    None,
+]
+
+
+@given(st.permutations(range(52)), st.integers(0, 2))
+def test_wild_cards_stand_for_what_makes_the_best_hand(order, wilds):
+    deuces = [1, 14, 27, 40]
+    hand = deuces[:wilds] + [card for card in order if card not in deuces][: 5 - wilds]
+    natural = hand[wilds:]
+    best = len(ORDER) - 1
+    for stood_for in combinations_with_replacement(range(52), wilds):
+        made = [*natural, *stood_for]
+        ranks = {card % 13 for card in made}
+        # Two copies of a card are two cards of its rank; a flush may have them, a straight flush not.
+        name = "five-of-a-kind" if len(ranks) == 1 else best_name(made)
+        best = min(best, ORDER.index(name))
+    found = hand_names_of(hand, "J", 1)
+    expected = ORDER[best]
+    if wilds and expected == "royal-flush":
+        expected = "wild-royal-flush"
+    assert (expected in found) if expected else found == ()
+    if found and expected not in {"wild-royal-flush", "royal-flush"}:
+        assert found[-1] == expected or expected == "five-of-a-kind"
+
+
+def test_four_wild_cards_are_a_hand_of_their_own():
+    assert hand_names_of(cards("2c 2d 2h 2s 9c"), "J", 1) == ("four-wilds", "five-of-a-kind", "four-of-a-kind")
+    assert hand_names_of(cards("2c 2d 2h Ks Kc"), "J", 1)[0] == "five-of-a-kind"
+    assert hand_names_of(cards("2c 2d 2h Kc Tc"), "J", 1)[0] == "wild-royal-flush"
+    assert hand_names_of(cards("2c 2d 2h Ks Tc"), "J", 1) == ("four-of-a-kind",)
+
+
 @given(st.permutations(range(52)))
 def test_hands_are_named_as_a_player_would(order):
     assert listed(order[:5]) == best_name(order[:5])
@@ -114,28 +158,43 @@ def test_precise_names_come_first(hand, names):
 
 
 # Deals with few suits and many make the two parts of the tables meet in different ways.
-@pytest.mark.parametrize("dealt", ["9c Tc Jc Qc 2d", "Ac Kc Qc 5c 2c", "7c 7d 7h 2s 3s", "Jd Qc Kh 4s 9d"])
-def test_every_hold_of_three_or_more_is_worth_what_its_draws_pay_on_average(dealt):
+@pytest.mark.parametrize(
+    ("dealt", "wild"),
+    [
+        ("9c Tc Jc Qc 2d", None),
+        ("Ac Kc Qc 5c 2c", None),
+        ("7c 7d 7h 2s 3s", None),
+        ("Jd Qc Kh 4s 9d", None),
+        ("2c 9d Td 2h Kd", 1),
+        ("Ac 2d 2h 2s 5h", 1),
+        ("3h 4h 6h Ks Qc", 1),
+    ],
+)
+def test_every_hold_of_three_or_more_is_worth_what_its_draws_pay_on_average(dealt, wild):
     deal = sorted(cards(dealt), key=lambda card: card % 13)
     rest = [card for card in range(52) if card not in deal]
-    tables = draw_poker._Tables(lambda ranks, suited: _worth(ranks, suited=suited))
+    pays = DEUCES if wild else PAYS
+
+    def paid(names):
+        return next((pays[name] for name in names if name in pays), 0)
+
+    def worth_of(ranks, suited):
+        return paid(hand_names(ranks, suited=suited, lowest_pair="J", wild=wild))
+
+    tables = draw_poker._Tables(worth_of, wild)
     ranks = tuple(card % 13 for card in deal)
     worth = tables.by_ranks(ranks)
     for suit in range(4):
-        held = sum(1 << place for place, card in enumerate(deal) if card // 13 == suit)
-        for hold, more in tables.by_flushes(ranks, held):
+        goes_with = [card // 13 == suit or card % 13 == wild for card in deal]
+        for hold, more in tables.by_flushes(ranks, sum(1 << place for place, goes in enumerate(goes_with) if goes)):
             worth[hold] += more
     for hold in range(32):
         kept = [card for place, card in enumerate(deal) if hold >> place & 1]
         if len(kept) < 3:
             continue
-        draws = [PAYS.get(best_name((*kept, *drawn)), 0) for drawn in combinations(rest, 5 - len(kept))]
+        hands = [(*kept, *drawn) for drawn in combinations(rest, 5 - len(kept))]
+        draws = [paid(hand_names_of(hand, "J", 1) if wild else (best_name(hand),)) for hand in hands]
         assert Fraction(worth[hold], draw_poker._COMMON) == Fraction(sum(draws), len(draws))
-
-
-def _worth(ranks, *, suited):
-    names = hand_names(ranks, suited=suited, lowest_pair="J")
-    return next((PAYS[name] for name in names if name in PAYS), 0)
 
 
 def test_nine_six_jacks_or_better_is_the_published_optimum():
@@ -174,12 +233,31 @@ DOUBLE_DOUBLE = {
 }
 
 
+DEUCES = {
+    "royal-flush": 800,
+    "four-wilds": 200,
+    "wild-royal-flush": 25,
+    "five-of-a-kind": 15,
+    "straight-flush": 9,
+    "four-of-a-kind": 5,
+    "full-house": 3,
+    "flush": 2,
+    "straight": 2,
+    "three-of-a-kind": 1,
+}
+
+
 @pytest.mark.parametrize(
-    ("pays", "percent"),
-    [({**PAYS, "full-house": 8, "flush": 5}, "97.2984"), (BONUS, "99.1660"), (DOUBLE_DOUBLE, "98.9808")],
+    ("pays", "wild", "percent"),
+    [
+        ({**PAYS, "full-house": 8, "flush": 5}, None, "97.2984"),
+        (BONUS, None, "99.1660"),
+        (DOUBLE_DOUBLE, None, "98.9808"),
+        (DEUCES, 1, "100.7620"),
+    ],
 )
-def test_other_tables_have_their_published_returns(pays, percent):
-    best = optimum(tuple((name, Fraction(prize)) for name, prize in pays.items()), "J")
+def test_other_tables_have_their_published_returns(pays, wild, percent):
+    best = optimum(tuple((name, Fraction(prize)) for name, prize in pays.items()), "J", wild)
     assert f"{float(best.returned * 100):.4f}" == percent
     assert sum(pays[name] * chance for name, chance in best.chances.items()) == best.returned
 
@@ -226,8 +304,8 @@ def test_bad_holds_are_refused_with_their_path(bet, path, words):
     assert words in caught.value.message
 
 
-def poker(pays, lowest_pair="J", drawn=10):
-    settlement = {"model": "video-poker", "pays": pays, "lowest_pair": lowest_pair}
+def poker(pays, lowest_pair="J", drawn=10, **changed):
+    settlement = {"model": "video-poker", "pays": pays, "lowest_pair": lowest_pair, **changed}
     return game([{"step": "sample", "n": 52, "m": drawn}], settlement)
 
 
@@ -235,6 +313,8 @@ def poker(pays, lowest_pair="J", drawn=10):
     ("value", "path", "words"),
     [
         (poker({"four-kings": 1}), "settlement.pays.four-kings", "did you mean"),
+        (poker({"five-of-a-kind": 1}), "settlement.pays.five-of-a-kind", "unknown key"),
+        (poker({"pair": 1}, wild="23"), "settlement.wild", "not known here"),
         (poker({"pair": 0}), "settlement.pays.pair", "leave it out"),
         (poker({}), "settlement.pays", "1 to"),
         (poker({"pair": 1}, "10"), "settlement.lowest_pair", "not known here"),
