@@ -21,6 +21,7 @@ from rng_service.cli.recover import recover
 from rng_service.cli.rollups import ledger
 from rng_service.cli.rtp import rtp
 from rng_service.cli.serve import serve
+from rng_service.cli.stats import stats
 from rng_service.cli.verify import verify
 
 __all__ = ["COMMANDS"]
@@ -43,6 +44,7 @@ COMMANDS: Final[tuple[click.Command, ...]] = (
     reconcile,
     recall,
     ledger,
+    stats,
     pool,
     keys,
     caller,

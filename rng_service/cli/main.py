@@ -23,7 +23,8 @@ INTERRUPTED = 130
 TRACEBACK_VARIABLE = "SEALDRAW_TRACEBACK"
 # Modules of the extras, by what they are installed with.
 _SERVER = ("alembic", "google", "grpc", "msgspec", "sealdraw", "sqlalchemy", "zstandard")
-_EXTRAS = dict.fromkeys(_SERVER, "server")
+_STATS = ("numpy", "scipy")
+_EXTRAS = dict.fromkeys(_SERVER, "server") | dict.fromkeys(_STATS, "stats")
 
 
 class _InOrder(click.Group):
