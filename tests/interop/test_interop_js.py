@@ -165,6 +165,31 @@ def test_outcomes_and_payouts_of_every_shipped_game_agree(tmp_path, game):
     assert verdict["protection"]["development_beacon"] is True
 
 
+@pytest.mark.parametrize(
+    ("game", "words"),
+    [
+        ("fruit-frenzy", "payout: rule awards of model lines not implemented"),
+        ("ways-243", "payout: model ways not implemented"),
+    ],
+)
+def test_rules_that_only_python_knows_are_named_as_not_checked(tmp_path, game, words):
+    operator = Operator(tmp_path / "public")
+    operator.start()
+    operator.register(game)
+    pool = operator.commit(f"{game}/1/base/real", 8)
+    operator.publish()
+    operator.tick(20)
+    operator.activate(pool)
+    operator.tick(1)
+    record = operator.draw(pool, seed=b"j" * 20, stake=977, bet={"bet": "spin"})
+    operator.digest()
+    operator.publish()
+    (tmp_path / "receipt.json").write_bytes(operator.receipt(record))
+    status, verdict, _ = verify(tmp_path / "receipt.json", operator.directory, operator.vkey)
+    assert (status, verdict["verified"]) == (0, True)
+    assert words in verdict["not_checked"]
+
+
 @pytest.mark.parametrize("shape", [{}, {"beacon": False}, {"lanes": 7}], ids=str)
 def test_every_kind_of_receipt_of_an_honest_operator_is_accepted(tmp_path, shape):
     operator = Operator(tmp_path / "public", **shape)

@@ -16,7 +16,7 @@ import { ed25519Verifies, openCheckpoint, parseVkey, readLog } from "./log.mjs";
 import { leafHash, root, rootFromInclusion, rootFromRange } from "./merkle.mjs";
 import { deriveOutcome, drawKey, writeOutcome } from "./outcome.mjs";
 import { Refusal, require } from "./refusal.mjs";
-import { MODELS, payout } from "./settlement.mjs";
+import { notImplemented, payout } from "./settlement.mjs";
 
 const FILE_LIMIT = 64 * 1024 * 1024;
 const MICROSECONDS = 1_000_000n;
@@ -304,7 +304,8 @@ function checkOutcome({ receipt, drawn }, { commitHash, beaconValue }, program) 
   const paid = binding.stake_minor !== undefined && binding.bet !== undefined;
   require(paid === (receipt.payouts_minor !== undefined), 5, "payout", "payouts belong to a stake and a bet");
   if (!paid) return [];
-  if (!Object.hasOwn(MODELS, program.settlement.model)) return [`payout: model ${program.settlement.model} not implemented`];
+  const left = notImplemented(program);
+  if (left !== undefined) return [`payout: ${left}`];
   const stake = BigInt(natural(binding.stake_minor));
   const payouts = JSON.stringify(outcomes.map((outcome) => payout(program, binding.bet, outcome, stake).toString()));
   require(JSON.stringify(receipt.payouts_minor) === payouts, 5, "payout", `the payouts are ${payouts}`);
