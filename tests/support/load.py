@@ -138,7 +138,7 @@ class Load:
             self._abandoned.wait(choice.uniform(0, 0.01))
 
     def _operate(self, choice: random.Random, channel: grpc.Channel) -> None:
-        """Rotate keys and quarantine pools; what is in doubt is simply asked for again."""
+        """Rotate keys, quarantine pools, ask for tables; what is in doubt is simply asked for again."""
         stub = operator_pb2_grpc.OperatorServiceStub(channel)
         keys = (operator_pb2.KEY_KEY_ENCRYPTION, operator_pb2.KEY_DRBG, operator_pb2.KEY_RECEIPT)
         while not self._stopping.wait(choice.uniform(0.1, 0.4)):
@@ -149,6 +149,12 @@ class Load:
                 )  # fmt: skip
                 if choice.random() < 0.5:
                     self._quarantine(stub, choice)
+                # Of everything so far, or of a day before there was anything, which is refused.
+                to_day = "" if choice.random() < 0.5 else "2020-02-29"
+                stub.PublishRtpTable(
+                    operator_pb2.PublishRtpTableRequest(request_id=new_request_id(), to_day=to_day),
+                    timeout=CALL_S, metadata=METADATA,
+                )  # fmt: skip
             except grpc.RpcError as error:
                 if error.code() not in _RETRIED | {grpc.StatusCode.FAILED_PRECONDITION, grpc.StatusCode.NOT_FOUND}:
                     raise
