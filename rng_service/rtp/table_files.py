@@ -121,14 +121,15 @@ def table_page(table: Mapping[str, Any]) -> bytes:
         "what was staked, rounding down to minor units included. Every figure follows from records that the log holds "
         "the hashes of; an auditor with the export computes this table again."
     )
-    if table.get("policy") == COMMITTED:
+    withheld = table.get("policy") == COMMITTED
+    if withheld:
         page.text(
             "Stakes and payouts are withheld. The log commits to them: an auditor with the openings checks every "
             "figure here against them."
         )
     rows = table["rows"]
     _realised(page, rows)
-    _volumes(page, rows)
+    _volumes(page, rows, withheld=withheld)
     _games(page, table["games"])
     _pools(page, table["pools"])
     _glance(page, rows)
@@ -167,7 +168,7 @@ def _realised(page: Page, rows: Iterable[Mapping[str, Any]]) -> None:
     )
 
 
-def _volumes(page: Page, rows: Iterable[Mapping[str, Any]]) -> None:
+def _volumes(page: Page, rows: Iterable[Mapping[str, Any]], *, withheld: bool) -> None:
     page.section("Plays")
     cells = []
     for row in rows:
@@ -181,15 +182,17 @@ def _volumes(page: Page, rows: Iterable[Mapping[str, Any]]) -> None:
                 plays,
                 row.get("expected_hit_percent", ""),
                 row.get("hit_percent", ""),
-                _money(row.get("stake_minor")),
-                _money(row.get("payout_minor")),
-                f"{row['unsettled']:,}" if "unsettled" in row else "",
+                *([] if withheld else [_money(row[name]) for name in ("stake_minor", "payout_minor", "unsettled")]),
             )
         )
-    page.table(Table(("game", "outcomes", "plays", "hits expected, %", "hits, %", "stake", "payout", "open"), cells))
+    header = ("game", "outcomes", "plays", "hits expected, %", "hits, %", "stake", "payout", "open")
+    page.table(Table(header[: 5 if withheld else 8], cells))
+    if withheld:
+        return
     page.text(
-        "Stakes and payouts are in minor units of the currency. Open: outcomes without a settlement yet, less those of "
-        "earlier days that were settled now.",
+        "Stakes and payouts are in minor units of the currency. Open: outcomes without a settlement yet, less those "
+        "of earlier days that were settled now. An outcome that was drawn without a stake is open in the row without "
+        "a currency; its first settlement counts against the row of its own.",
         soft=True,
     )
 
@@ -312,8 +315,8 @@ def _funnel(page: Page, row: Mapping[str, Any]) -> None:
     inside = [dot for dot in dots if abs(dot[1] - centre) <= half(99, dot[0])]
     plot.dots(inside, "main", "a day")
     plot.dots([dot for dot in dots if dot not in inside], "bad")
-    beyond = sum(value > y.high for value in returns)
-    note = f" On {beyond} days with few plays it is above the upper edge, where their dots are." if beyond else ""
+    beyond = sum(not y.low <= value <= y.high for value in returns)
+    note = f" Days with few plays whose return lies beyond the edges, shown on them: {beyond}." if beyond else ""
     page.plot(plot, f"Each dot is a day (UTC): its return over its plays, and the funnel of chance around it.{note}")
 
 
@@ -357,7 +360,7 @@ def _band(item: Mapping[str, str] | None) -> str:
     return "" if item is None else f"{item['low_percent']} … {item['high_percent']}"
 
 
-def _money(text: str | None) -> str:
+def _money(text: str | int | None) -> str:
     return "" if text is None else f"{int(text):,}"
 
 
