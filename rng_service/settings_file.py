@@ -48,6 +48,8 @@ COMMENTED: Final[Mapping[str, str]] = {
     "log.close_delay_s": "",
     "log.digest_interval_ms": "The rhythm of digests and of totals.",
     "log.totals_interval_s": "",
+    "log.totals_policy": "open: everybody sees stakes and payouts; committed: the log commits to them, and auditors\n"
+    "get openings. Declared for ever, too.",
     "keys.kek_days": "Rotation by age; 0 leaves a key until `sealdraw keys rotate`.",
     "keys.drbg_days": "",
     "keys.receipt_days": "",

@@ -341,7 +341,7 @@ def _band_columns(row: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _name(row: Mapping[str, Any]) -> str:
-    parts = [row["game"], str(row["version"]), row["program"], row["class"], row.get("currency", "")]
+    parts = [row["game"], str(row["version"]), row.get("program", ""), row["class"], row.get("currency", "")]
     return "/".join(part for part in parts if part)
 
 
