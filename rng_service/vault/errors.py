@@ -9,6 +9,7 @@ VaultError
 ├── JournalError            the operator: the journal is damaged or cannot be written; names file and offset
 ├── VaultBusyError          the operator: another vault runs on the same directory
 ├── VaultRefusedError       the caller: the request breaks a rule and repeating it will not help
+│   └── EntropyFailedError      … and the operator: the entropy source failed its tests, restart when it is repaired
 └── VaultUnavailableError   the caller: nothing is known about the outcome; repeat the same request
 """
 
@@ -52,6 +53,14 @@ class VaultRefusedError(VaultError):
         super().__init__(f"{reason}: {message}")
         self.reason = reason
         self.message = message
+
+
+class EntropyFailedError(VaultRefusedError):
+    """The entropy source failed its health tests: no key is made before a restart; ``test`` says at which test."""
+
+    def __init__(self, test: str, message: str) -> None:
+        super().__init__("entropy-failed", message)
+        self.test = test
 
 
 class VaultUnavailableError(VaultError):

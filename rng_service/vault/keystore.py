@@ -33,7 +33,14 @@ from rng_service.vault.errors import KeystoreError
 from rng_service.vault.secret import KeyEncryptionKey, SecretBytes
 from rng_service.vault.steps import OnStep
 
-__all__ = ["CHECKPOINT_KEY", "Keystore", "StoredKey", "pool_key_name", "receipt_key_name"]
+__all__ = [
+    "CHECKPOINT_KEY",
+    "Keystore",
+    "StoredKey",
+    "pool_key_name",
+    "pools_with_keys",
+    "receipt_key_name",
+]
 
 Secret = TypeVar("Secret", bound=SecretBytes)
 
@@ -63,6 +70,11 @@ class _Kek(NamedTuple):
 def pool_key_name(pool_id: str) -> str:
     """Return the name under which the key of a pool is stored."""
     return "pools/" + pool_id.replace("/", "~")
+
+
+def pools_with_keys(store: "Keystore") -> list[str]:
+    """Return the pools whose keys are stored."""
+    return [name.removeprefix("pools/").replace("~", "/") for name in store.names("pools/")]
 
 
 def receipt_key_name(epoch: int) -> str:

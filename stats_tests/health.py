@@ -1,0 +1,222 @@
+"""The health tests of a noise source, SP 800-90B section 4.4: repetition count and adaptive proportion.
+
+Samples are bytes. The source claims ``H`` bits of min-entropy for each of them (0 < H ≤ 8), and a test may signal a
+failure of a source that keeps its claim with probability at most 2^-k at each sample (repetition count) or window
+(adaptive proportion). Standard library only: what runs these tests all the time also keeps keys.
+
+    repetition count       C = 1 + ceil(k / H)                          failure at C equal samples in a row
+    adaptive proportion    C = 1 + critbinom(W, 2^-H, 1 - 2^-k)         failure at C samples equal to the first of W
+
+W is 512 for samples of more than two values, 1,024 for bits. critbinom is worked out in integers: 2^-H is irrational
+for a fractional H, so it is enclosed between two fractions, and both ends must give the same cut-off.
+"""
+
+from dataclasses import dataclass
+from fractions import Fraction
+from math import ceil
+from typing import Final
+
+from stats_tests.errors import StatsError
+
+__all__ = [
+    "BINARY_WINDOW",
+    "DEFAULT_FALSE_POSITIVE_BITS",
+    "START_UP_SAMPLES",
+    "WINDOW",
+    "HealthFailureError",
+    "HealthTests",
+    "adaptive_proportion_cutoff",
+    "repetition_cutoff",
+]
+
+# One false alarm in 2^30 questions: within the range 2^-20 to 2^-40 that section 4.4 recommends.
+DEFAULT_FALSE_POSITIVE_BITS: Final = 30
+WINDOW: Final = 512
+BINARY_WINDOW: Final = 1024
+# Section 4.3: start-up tests run over at least this many consecutive samples.
+START_UP_SAMPLES: Final = 1024
+
+_MOST_BITS: Final = 8
+_MOST_FALSE_POSITIVE_BITS: Final = 64
+_MOST_DENOMINATOR: Final = 1000
+# Bits behind the point of the fractions around 2^-H.
+_PRECISION: Final = 192
+# Long inputs are taken in pieces, so that the integers in between stay in the processor's cache.
+_PIECE: Final = 1 << 16
+
+
+class HealthFailureError(StatsError):
+    """A noise source failed: ``test`` says at which test, ``position`` at which sample, counted from the first one."""
+
+    def __init__(self, test: str, position: int, message: str) -> None:
+        super().__init__(f"{test}: sample {position}: {message}")
+        self.test = test
+        self.position = position
+        self.message = message
+
+
+def repetition_cutoff(claimed: Fraction | int, false_positive_bits: int = DEFAULT_FALSE_POSITIVE_BITS) -> int:
+    """Return C of the repetition count test (section 4.4.1) for H = ``claimed`` bits a sample.
+
+    Raises ValueError for a claim outside 0 < H ≤ 8 and for error rates outside 2^-1 … 2^-64.
+    """
+    return 1 + ceil(false_positive_bits / _checked(claimed, false_positive_bits))
+
+
+def adaptive_proportion_cutoff(
+    claimed: Fraction | int, false_positive_bits: int = DEFAULT_FALSE_POSITIVE_BITS, *, window: int = WINDOW
+) -> int:
+    """Return C of the adaptive proportion test (section 4.4.2) for H = ``claimed`` bits a sample, in exact integers.
+
+    Never above ``window``, so that a window of one value alone always fails. Raises ValueError as `repetition_cutoff`.
+    """
+    low, high = _power_of_half(_checked(claimed, false_positive_bits))
+    at_most = 1 + _critical_value(window, high, false_positive_bits)
+    if low != high and at_most != 1 + _critical_value(window, low, false_positive_bits):
+        raise ValueError(f"the cut-off for H = {claimed} is not decided at {_PRECISION} bits")
+    return min(window, at_most)
+
+
+def _checked(claimed: Fraction | int, false_positive_bits: int) -> Fraction:
+    entropy = Fraction(claimed)
+    if not 0 < entropy <= _MOST_BITS or entropy.denominator > _MOST_DENOMINATOR:
+        raise ValueError(f"a byte has more than 0 and at most 8 bits of min-entropy, in thousandths; not {claimed}")
+    if not 1 <= false_positive_bits <= _MOST_FALSE_POSITIVE_BITS:
+        raise ValueError(f"the rate of false alarms is 2^-1 to 2^-64, not 2^-{false_positive_bits}")
+    return entropy
+
+
+def _power_of_half(exponent: Fraction) -> tuple[int, int]:
+    """Return integers around 2^(_PRECISION - exponent), equal when it is an integer itself."""
+    power = _PRECISION * exponent.denominator - exponent.numerator
+    root = _root(1 << power, exponent.denominator)
+    return root, root + (root**exponent.denominator != 1 << power)
+
+
+def _root(value: int, degree: int) -> int:
+    # Newton's iteration from above: it falls until it has passed the root.
+    guess = 1 << -(-value.bit_length() // degree)
+    while True:
+        better = ((degree - 1) * guess + value // guess ** (degree - 1)) // degree
+        if better >= guess:
+            return guess
+        guess = better
+
+
+def _critical_value(trials: int, scaled: int, false_positive_bits: int) -> int:
+    """Return the least c with P(X ≤ c) ≥ 1 - 2^-k for X binomial with p = scaled / 2^_PRECISION."""
+    whole = 1 << _PRECISION
+    other = whole - scaled
+    # P(X > c) summed from the far end: terms are p^i q^(n-i) C(n, i), all times whole^n.
+    limit = (whole**trials) >> false_positive_bits
+    tail = 0
+    term = scaled**trials
+    for count in range(trials, 0, -1):
+        tail += term
+        if tail > limit:
+            return count
+        # Exactly divisible: this is the next coefficient times the next power.
+        term = term * other * count // (scaled * (trials - count + 1))
+    return 0
+
+
+@dataclass(slots=True)
+class _Window:
+    """An adaptive proportion window that has begun: where, its first sample, how often it came, how many are left."""
+
+    start: int
+    value: int
+    count: int
+    left: int
+
+
+class HealthTests:
+    """Both tests on one source, sample after sample, across calls.
+
+    ``claimed`` is H, ``false_positive_bits`` is k. A failure is final: every later call raises it again, because what
+    made a source fail once is not known to be over. Not thread-safe.
+    """
+
+    def __init__(self, claimed: Fraction | int, false_positive_bits: int = DEFAULT_FALSE_POSITIVE_BITS) -> None:
+        self.repetition_cutoff = repetition_cutoff(claimed, false_positive_bits)
+        self.proportion_cutoff = adaptive_proportion_cutoff(claimed, false_positive_bits)
+        self.samples = 0
+        self.failure: HealthFailureError | None = None
+        self._last = -1
+        self._run = 0
+        self._window = _Window(0, -1, 0, 0)
+
+    @property
+    def started(self) -> bool:
+        """Whether enough samples passed for the start-up test: before this nothing of the source may be used."""
+        return self.failure is None and self.samples >= START_UP_SAMPLES
+
+    def feed(self, samples: bytes) -> None:
+        """Test the next ``samples``. Raises HealthFailureError, now and at every later call, when a test fails.
+
+        At the first failure the samples behind it were not looked at.
+        """
+        if self.failure is not None:
+            raise self.failure
+        for start in range(0, len(samples), _PIECE):
+            piece = samples[start : start + _PIECE]
+            try:
+                self._repetitions(piece)
+                self._proportions(piece)
+            except HealthFailureError as error:
+                self.failure = error
+                raise
+            self.samples += len(piece)
+
+    def _repetitions(self, piece: bytes) -> None:
+        # Where the piece goes on with the run before it.
+        first = len(piece) - len(piece.lstrip(bytes((self._last,)))) if self._last >= 0 else 0
+        if self._run + first >= self.repetition_cutoff:
+            self._fail_repetition(self.repetition_cutoff - self._run - 1, self._last)
+        # A sample that equals its neighbour is a zero byte of the exclusive or of the piece with itself, shifted; so a
+        # run of C is C - 1 zeros, which `find` looks for at the speed of memory.
+        size = len(piece) - 1
+        if size > 0:
+            number = int.from_bytes(piece, "little")
+            differences = ((number ^ (number >> 8)) & ((1 << 8 * size) - 1)).to_bytes(size, "little")
+            found = differences.find(bytes(self.repetition_cutoff - 1))
+            if found >= 0:
+                self._fail_repetition(found + self.repetition_cutoff - 1, piece[found])
+        last = len(piece) - len(piece.rstrip(piece[-1:]))
+        self._run = self._run + last if last == len(piece) and piece[-1] == self._last else last
+        self._last = piece[-1]
+
+    def _proportions(self, piece: bytes) -> None:
+        position = 0
+        window = self._window
+        size = len(piece)
+        cutoff = self.proportion_cutoff
+        if window.left:
+            position = min(window.left, size)
+            window.count += piece.count(window.value, 0, position)
+            window.left -= position
+            if window.count >= cutoff:
+                self._fail_proportion(window)
+        while position < size:
+            end = position + WINDOW
+            count = piece.count(piece[position], position, end)
+            if count >= cutoff:
+                self._fail_proportion(_Window(self.samples + position, piece[position], count, 0))
+            if end > size:
+                self._window = _Window(self.samples + position, piece[position], count, end - size)
+            position = end
+
+    def _fail_repetition(self, offset: int, value: int) -> None:
+        raise HealthFailureError(
+            "repetition-count",
+            self.samples + offset,
+            f"the value {value:#04x} came {self.repetition_cutoff} times in a row",
+        )
+
+    def _fail_proportion(self, window: _Window) -> None:
+        raise HealthFailureError(
+            "adaptive-proportion",
+            window.start,
+            f"its value {window.value:#04x} came {window.count} times in the window of {WINDOW} samples that begins "
+            f"there, {self.proportion_cutoff} are too many",
+        )
