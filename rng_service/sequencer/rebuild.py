@@ -13,12 +13,13 @@ from anchor.edge import RightEdge
 from anchor.errors import RefusedError
 from anchor.files import atomic_write
 from anchor.merkle import root_of
+from rng_service.ledger.documents import read_document
 from rng_service.ledger.models import POSITION_BITS, DigestRow, GameRow, GroupRow, LogEntryRow, PoolRow, RecordRow
 from rng_service.ledger.sequencing import indexed_entries
-from rng_service.log_entries import Digest, PoolClose, PoolVoid, parse_entry
+from rng_service.log_entries import Digest, GamePar, PoolClose, PoolVoid, RtpTable, parse_entry
 from rng_service.pools.lifecycle import State
 from rng_service.pools.slots import SECRET_BYTES, slot_leaves, slot_secrets
-from rng_service.public_files import digest_path, game_path, leaves_path, voids_path
+from rng_service.public_files import digest_path, game_path, leaves_path, par_paths, rtp_table_paths, voids_path
 from rng_service.records.digest import DigestItem, build_digests
 from rng_service.records.record import draw_record, record_digest, settle_record, ticket_record, void_record
 from rng_service.sequencer.closing import opened_voids
@@ -61,7 +62,25 @@ def _files(context: Context, connection: Connection, size: int, root: bytes) -> 
             pool_row = connection.scalars(select(PoolRow.id).where(PoolRow.pool_id == close.pool)).one()
             voids = opened_voids(connection, pool_row)
             yield _checked(voids_path(close.pool), voids, sha256(voids).digest() == close.voids_digest)
+    yield from _documents(connection, size)
     yield from _digests(connection)
+
+
+def _documents(connection: Connection, size: int) -> Iterator[tuple[str, bytes]]:
+    """Yield the sheets and the tables that entries name by their hashes."""
+    naming = select(LogEntryRow.entry).where(
+        LogEntryRow.type.in_([GamePar.TYPE, RtpTable.TYPE]), LogEntryRow.log_index < size
+    )
+    for data in connection.scalars(naming).all():
+        entry = parse_entry(bytes(data))
+        named: tuple[tuple[str, bytes], ...] = ()
+        if isinstance(entry, GamePar):
+            named = tuple(zip(par_paths(entry.digest), (entry.sheet, entry.page), strict=True))
+        elif isinstance(entry, RtpTable):
+            named = tuple(zip(rtp_table_paths(entry.seq), (entry.table, entry.csv, entry.page), strict=True))
+        for path, digest in named:
+            content = read_document(connection, path)
+            yield _checked(path, content, sha256(content).digest() == digest)
 
 
 def _tiles(connection: Connection, size: int, root: bytes) -> Iterator[tuple[str, bytes]]:

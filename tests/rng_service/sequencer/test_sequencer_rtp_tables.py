@@ -1,6 +1,7 @@
 """Tables of returns: what an operator asks for is made from the rollups, and an auditor makes the same one again."""
 
 import json
+import shutil
 from dataclasses import replace
 
 import pytest
@@ -18,7 +19,9 @@ from rng_service.records.openings import OpeningsHeader, write_openings
 from rng_service.rtp.periods import Grain, hour_of, period_of
 from rng_service.rtp.stakes import parse_stake_bands
 from rng_service.sequencer import rtp_tables
+from rng_service.sequencer.rebuild import rebuild_public
 from rng_service.sequencer.rollup_rebuild import rebuild_rollups
+from rng_service.sequencer.sequencer import open_context
 from rng_service.verify import verify_export, verify_log
 from rng_service.verify.openings import open_openings
 
@@ -311,3 +314,24 @@ def test_the_policy_of_totals_is_declared_for_ever(make_world):
     world.config = replace(world.config, log=LogConfig(totals_policy="open"))
     with pytest.raises(StartRefused, match="totals_policy"):
         world.start()
+
+
+def test_a_public_directory_that_is_lost_gets_its_tables_back(make_world):
+    world = make_world(size=64)
+    world.register()
+    world.start()
+    world.steps(2)
+    play(world)
+    ask(world, 1)
+    world.steps(2)
+    directory = world.config.public_dir / "rtp"
+    before = {path.name: path.read_bytes() for path in directory.iterdir()}
+    assert len(before) == 3
+    world.sequencer.close()
+    world.sequencer = None
+    shutil.rmtree(world.config.public_dir)
+    context = open_context(world.config, world.engine, world.vault, holder="one", clock_us=world.clock)
+    rebuild_public(context)
+    world.start()
+    assert {path.name: path.read_bytes() for path in directory.iterdir()} == before
+    world.verify()
