@@ -32,6 +32,11 @@ def par_paths(digest: bytes) -> tuple[str, str]:
     return f"games/{digest.hex()}.par.json", f"games/{digest.hex()}.par.html"
 
 
+def deal_path(pool: str) -> str:
+    """Return where the secrets of a closed deal are, 32 bytes for each slot."""
+    return f"deals/{pool}.bin"
+
+
 def game_path(digest: bytes) -> str:
     """Return where the definition with this SHA-256 is."""
     return f"games/{digest.hex()}.json"

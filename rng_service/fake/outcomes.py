@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from rng_service.games import GameDefinition
 from rng_service.outcome import (
+    Deal,
     DrawKeyDeriver,
     Lookup,
     OutcomeStream,
@@ -86,6 +87,8 @@ def _possible(program: Program, outcome: Outcome) -> Outcome:
 
 def _yields(step: Step, values: Outcome) -> bool:
     match step:
+        case Deal(counts):
+            return all(0 <= value < len(counts) for value in values)
         case Lookup(table):
             return all(0 <= value < table.rows and table.weight(value) > 0 for value in values)
         case Reels(strips):

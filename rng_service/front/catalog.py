@@ -28,7 +28,7 @@ from rng_service.games import Bet, BetError, GameDefinition, parse_bet, parse_ga
 from rng_service.games.rounds import awards_features
 from rng_service.ledger.engine import reading
 from rng_service.ledger.models import GameRow, LogEntryRow, PoolRow, StreamRow
-from rng_service.outcome import DrawKeyDeriver, Program
+from rng_service.outcome import DealDeriver, Deriver, Program, deriver_of
 from rng_service.records.protection import Protection, protection_of
 
 _log = logging.getLogger(__name__)
@@ -67,7 +67,7 @@ class Pool:
     activate_index: int
     beacon: bool
     development: bool
-    deriver: DrawKeyDeriver = field(repr=False)
+    deriver: Deriver = field(repr=False)
     program: Program = field(repr=False)
     levels: tuple[PackedLevel, ...] = field(repr=False)
     # What the player is shown for each outcome, in programs that have it.
@@ -309,6 +309,17 @@ class Catalog:
         stream = self._by_id.get(row.stream_id)
         if stream is None:
             raise LedgerError(f"the stream of pool {row.pool_id} is not known yet")
+        program = stream.definition.program(program_id)
+        deriver = deriver_of(
+            "deal" if program.deal_size else "independent",
+            sha256(b"\x00" + row.commit_entry).digest(),
+            beacon,
+            program_id,
+            row.size,
+        )
+        if isinstance(deriver, DealDeriver):
+            # Worked out here, beside the draws, and not under the first of them.
+            deriver.permutation  # noqa: B018 - it is kept
         return Pool(
             id=row.id,
             pool_id=row.pool_id,
@@ -320,10 +331,10 @@ class Catalog:
             activate_index=row.activate_index,
             beacon=row.beacon_chain is not None,
             development=row.beacon_chain is not None and _is_development(connection, row.beacon_chain),
-            deriver=DrawKeyDeriver(sha256(b"\x00" + row.commit_entry).digest(), beacon, program_id),
-            program=stream.definition.program(program_id).outcome,
+            deriver=deriver,
+            program=program.outcome,
             levels=levels,
-            books=books_of(stream.definition.program(program_id), self._store),
+            books=books_of(program, self._store),
         )
 
 

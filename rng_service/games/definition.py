@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
+from typing import NamedTuple
 
 from anchor import canonical
 from anchor.errors import MalformedError
@@ -13,11 +14,22 @@ from rng_service.games.models import MODELS, SettlementModel
 from rng_service.games.models.base import AwardingModel
 from rng_service.games.reading import Node, named_members, read_json
 from rng_service.games.steps import parse_steps
+from rng_service.names import check_currency
 from rng_service.outcome import Program, StepError, compile_program
 
 MAX_BYTES = 4 * 2**20
 MAX_PROGRAMS = 64
 PLAY_CLASSES = ("real", "free")
+MAX_PRICE = 2**40
+# Sold to the last ticket whatever is left, or the operator may withdraw it, in public and with everything opened.
+END_OF_DEAL = ("sold-out", "withdrawable")
+
+
+class TicketPrice(NamedTuple):
+    """What one ticket of a deal costs: the stake of every draw from it."""
+
+    minor: int
+    currency: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +43,14 @@ class GameProgram:
     play_classes: tuple[str, ...] = PLAY_CLASSES
     # Drawn only where an earlier draw of the round awarded it (free spins): its stake is a reference, not taken again.
     feature: bool = False
+    # Of a finite deal: what each ticket costs, and what may end its sale.
+    price: TicketPrice | None = None
+    end_of_deal: str | None = None
+
+    @property
+    def deal_size(self) -> int:
+        """The number of tickets of a deal, 0 for every other program."""
+        return self.outcome.deal_size
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +110,7 @@ def load_game(path: Path, files: GameFiles | None = None) -> GameDefinition:
 
 
 def _parse_program(program_id: str, node: Node, files: GameFiles) -> GameProgram:
-    fields = node.fields(("steps", "settlement"), ("play_classes", "feature"))
+    fields = node.fields(("steps", "settlement"), ("play_classes", "feature", "price", "end_of_deal"))
     steps = parse_steps(fields["steps"], files)
     try:
         outcome = compile_program(steps)
@@ -109,7 +129,28 @@ def _parse_program(program_id: str, node: Node, files: GameFiles) -> GameProgram
         model,
         _play_classes(fields.get("play_classes")),
         "feature" in fields and fields["feature"].boolean(),
+        *_flare(node, fields, outcome),
     )
+
+
+def _flare(node: Node, fields: dict[str, Node], outcome: Program) -> tuple[TicketPrice | None, str | None]:
+    """Read what a deal publishes beside its composition; only a deal has it, and every deal has all of it."""
+    for key in ("price", "end_of_deal"):
+        if outcome.deal_size and key not in fields:
+            node.fail(f"a deal says its {key!r}")
+        if not outcome.deal_size and key in fields:
+            fields[key].fail("only a program whose step is a deal has this")
+    if not outcome.deal_size:
+        return None, None
+    if "feature" in fields and fields["feature"].boolean():
+        fields["feature"].fail("a deal is no feature: its tickets are sold")
+    price = fields["price"].fields(("minor", "currency"))
+    currency = price["currency"].text(3)
+    try:
+        check_currency(currency)
+    except MalformedError as error:
+        price["currency"].fail(str(error))
+    return TicketPrice(price["minor"].integer(1, MAX_PRICE), currency), fields["end_of_deal"].choice(END_OF_DEAL)
 
 
 def _check_features(node: Node, programs: Mapping[str, GameProgram]) -> None:

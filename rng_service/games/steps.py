@@ -4,9 +4,9 @@ from collections.abc import Callable
 
 from rng_service.games.files import GameFiles
 from rng_service.games.reading import Node
-from rng_service.outcome import Lookup, Reels, Sample, Shuffle, Step, StepError, Uniform, Weighted
+from rng_service.outcome import Deal, Lookup, Reels, Sample, Shuffle, Step, StepError, Uniform, Weighted
 from rng_service.outcome.lookup import MAX_ROWS, MAX_TOTAL
-from rng_service.outcome.steps import MAX_BOUND, MAX_COUNT, MAX_DECK, MAX_STEPS
+from rng_service.outcome.steps import MAX_BOUND, MAX_COUNT, MAX_DECK, MAX_STEPS, MAX_TICKETS
 
 
 def _uniform(fields: dict[str, Node]) -> Step:
@@ -52,6 +52,10 @@ def _count(fields: dict[str, Node]) -> int:
     return fields["count"].integer(1, MAX_COUNT) if "count" in fields else 1
 
 
+def _deal(fields: dict[str, Node]) -> Step:
+    return Deal(tuple(count.integer(1, MAX_TICKETS) for count in fields["counts"].items(1, MAX_DECK)))
+
+
 # name: (reader, required fields, optional fields)
 _STEPS: dict[str, tuple[Callable[[dict[str, Node]], Step], tuple[str, ...], tuple[str, ...]]] = {
     "uniform": (_uniform, ("n",), ("count",)),
@@ -59,6 +63,7 @@ _STEPS: dict[str, tuple[Callable[[dict[str, Node]], Step], tuple[str, ...], tupl
     "sample": (_sample, ("n", "m"), ()),
     "shuffle": (_shuffle, ("n",), ()),
     "reels": (_reels, ("strips",), ("weights",)),
+    "deal": (_deal, ("counts",), ()),
 }
 # The only step that is not all there in the definition.
 _LOOKUP = "lookup"

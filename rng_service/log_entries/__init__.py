@@ -31,6 +31,7 @@ from rng_service.log_entries.log import (
 from rng_service.log_entries.pools import (
     BeaconRound,
     BeaconRoundField,
+    DealApprove,
     PoolActivate,
     PoolClose,
     PoolCommit,
@@ -58,6 +59,7 @@ __all__ = [
     "BeaconRoundField",
     "CommittedRow",
     "CommittedTotals",
+    "DealApprove",
     "Digest",
     "Entry",
     "GamePar",
@@ -100,6 +102,7 @@ ENTRY_TYPES: dict[str, type[Entry]] = {
         PoolClose,
         PoolVoid,
         PoolErase,
+        DealApprove,
         Digest,
         Totals,
         RtpTable,

@@ -5,6 +5,7 @@ from typing import Annotated, ClassVar
 
 from anchor.errors import MalformedError
 from rng_service.entry_fields import (
+    Amount,
     BeaconKey,
     Count,
     Ed25519Bytes,
@@ -42,7 +43,7 @@ class PoolCommit(Entry):
     TYPE: ClassVar[str] = "pool.commit"
 
     pool: PoolText
-    kind: Annotated[str, one_of("independent")] = "independent"
+    kind: Annotated[str, one_of("deal", "independent")] = "independent"
     size: PoolSize
     slot_root: Hash
     game_digest: Hash
@@ -107,6 +108,15 @@ class PoolClose(Entry):
     drawn: SlotCount
     void: SlotCount
     voids_digest: Hash
+    # Of a deal only, and of every deal: SHA-256 of the file that opens it in full, and its money.
+    opened_digest: Hash | None = None
+    stake_minor: Amount | None = None
+    payout_minor: Amount | None = None
+
+    def __post_init__(self) -> None:
+        stated = (self.opened_digest, self.stake_minor, self.payout_minor)
+        if any(item is None for item in stated) != all(item is None for item in stated):
+            raise MalformedError("pool.close: opened_digest, stake_minor and payout_minor stand together")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -133,3 +143,18 @@ class PoolErase(Entry):
     bindings_digest: Hash
     key_id: KeyId
     signature: Ed25519Bytes
+
+
+@dataclass(frozen=True, kw_only=True)
+class DealApprove(Entry):
+    """Somebody let the sale of an activated deal begin.
+
+    ``approver`` is ``automatic`` under a development beacon only.
+    """
+
+    TYPE: ClassVar[str] = "deal.approve"
+
+    pool: PoolText
+    game_digest: Hash
+    approver: Reason
+    reference: ShortText | None = None

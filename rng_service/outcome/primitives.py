@@ -5,11 +5,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate
 
+from rng_service.outcome.deals import DealTicket
 from rng_service.outcome.derivation import OutcomeStream, uniform_constants
 from rng_service.outcome.lookup import compile_lookup
 from rng_service.outcome.steps import (
     MAX_COUNT,
     MAX_STEPS,
+    Deal,
     Lookup,
     Reels,
     Sample,
@@ -32,12 +34,19 @@ class Program:
     width: int
     derive: Derive = field(repr=False, compare=False)
 
+    @property
+    def deal_size(self) -> int:
+        """The number of tickets when this is a deal, 0 for every other program."""
+        return self.steps[0].size if isinstance(self.steps[0], Deal) else 0
+
 
 def compile_program(steps: Sequence[Step]) -> Program:
     """Compile ``steps``, which read the stream one after the other; the outcome is their values in a row.
 
     Raises StepError when there are no steps, more than 256, or more than 4,096 values in total.
     """
+    if len(steps) > 1 and any(isinstance(step, Deal) for step in steps):
+        raise StepError("steps", "a deal is the only step of its program")
     if not 1 <= len(steps) <= MAX_STEPS:
         raise StepError("steps", f"expected 1 to {MAX_STEPS} steps, got {len(steps)}")
     width = sum(step.width for step in steps)
@@ -59,6 +68,8 @@ def _chain(parts: tuple[Derive, ...]) -> Derive:
 
 def _compile(step: Step) -> Derive:
     match step:
+        case Deal(counts):
+            return _deal(counts)
         case Lookup(table):
             return compile_lookup(table)
         case Uniform(n, count):
@@ -73,6 +84,17 @@ def _compile(step: Step) -> Derive:
             if weights is None:
                 return _reels([len(strip) for strip in strips])
             return _chain(tuple(_weighted(stops, 1) for stops in weights))
+
+
+def _deal(counts: Sequence[int]) -> Derive:
+    cumulative = tuple(accumulate(counts))
+
+    def derive(stream: OutcomeStream) -> Outcome:
+        if not isinstance(stream, DealTicket):
+            raise TypeError("the tickets of a deal are not drawn from a stream")
+        return (bisect_right(cumulative, stream.number),)
+
+    return derive
 
 
 def _uniform(n: int, count: int) -> Derive:

@@ -11,6 +11,7 @@ MAX_BOUND = 2**64
 MAX_COUNT = 4_096  # integers that one step, and one program, may yield
 MAX_DECK = 65_536  # cards that a sample or shuffle may hold in memory for a draw
 MAX_STEPS = 256
+MAX_TICKETS = 1_048_576  # a deal is one pool
 
 
 class StepError(ValueError):
@@ -149,4 +150,28 @@ class Lookup:
         return 1
 
 
-Step = Lookup | Uniform | Weighted | Sample | Shuffle | Reels
+@dataclass(frozen=True, slots=True)
+class Deal:
+    """The tier of one ticket of a finite deal: tier t stands on exactly ``counts[t]`` of its tickets."""
+
+    counts: tuple[int, ...]
+
+    def __post_init__(self) -> None:
+        _within("counts", len(self.counts), 1, MAX_DECK)
+        for position, count in enumerate(self.counts):
+            _within(f"counts[{position}]", count, 1, MAX_TICKETS)
+        if self.size > MAX_TICKETS:
+            raise StepError("counts", f"the deal has {self.size} tickets, at most {MAX_TICKETS} are allowed")
+
+    @property
+    def size(self) -> int:
+        """The number of tickets."""
+        return sum(self.counts)
+
+    @property
+    def width(self) -> int:
+        """The number of integers that this step yields."""
+        return 1
+
+
+Step = Deal | Lookup | Uniform | Weighted | Sample | Shuffle | Reels

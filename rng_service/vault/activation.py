@@ -51,9 +51,9 @@ def verify_commitment(logged: LoggedEntry, pool: PoolState, history: SignedHisto
         commit = parse_entry(logged.entry)
         if not isinstance(commit, PoolCommit):
             raise VerificationError("commit", f"the entry is a {commit.TYPE}")
-        found = commit.origin, commit.pool, commit.size, commit.slot_root
-        if found != (history.log_key.name, pool.pool_id, pool.size, pool.slot_root):
-            raise VerificationError("commit", "the entry commits to another pool, size, root or log")
+        found = commit.origin, commit.pool, commit.size, commit.slot_root, commit.kind == "deal"
+        if found != (history.log_key.name, pool.pool_id, pool.size, pool.slot_root, pool.deal):
+            raise VerificationError("commit", "the entry commits to another pool, size, root, kind or log")
     except AnchorError as error:
         raise VaultRefusedError("commit-mismatch", f"{pool.pool_id}: {error}") from error
     _verify_logged(logged, history, "commit-unproven", pool.pool_id)

@@ -7,20 +7,22 @@ making a checkpoint durable) runs outside it, so that draws go on. Lock order: h
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final, NamedTuple
 
 from anchor.merkle import root_of
 from rng_service.encoding import erase_statement
+from rng_service.pools.deals import deal_secrets
 from rng_service.pools.slots import slot_leaves, slot_secrets
 from rng_service.vault import entries
 from rng_service.vault.activation import LoggedEntry, SignedHistory, verify_activation, verify_commitment
 from rng_service.vault.durable import remove_temporaries
-from rng_service.vault.entropy import EntropySource, system_entropy
-from rng_service.vault.errors import KeystoreError, VaultRefusedError
+from rng_service.vault.entropy import EntropySource, TestedSource, VaultDrbg, system_entropy
+from rng_service.vault.errors import EntropyFailedError, KeystoreError, VaultRefusedError
 from rng_service.vault.history import HistoryGuard
 from rng_service.vault.journal import Frame, Journal, Mark
-from rng_service.vault.keystore import Keystore, pool_key_name
+from rng_service.vault.keystore import Keystore, pool_key_name, pools_with_keys
 from rng_service.vault.keystream import SecretStream
 from rng_service.vault.layout import (
     HISTORY_FILE,
@@ -35,11 +37,13 @@ from rng_service.vault.pools import PoolTable, check_pool
 from rng_service.vault.receipt_keys import PublicReceiptKey, ReceiptKeys
 from rng_service.vault.secret import PoolKey
 from rng_service.vault.selftest import run_self_test
+from rng_service.vault.source_record import SourceRecord
 from rng_service.vault.steps import OnStep, no_step
 
 __all__ = ["ErasureProof", "SealedPool", "Vault"]
 
-_KIND: Final = "independent"
+_DEAL: Final = "deal"
+_KINDS: Final = ("independent", _DEAL)
 
 
 class SealedPool(NamedTuple):
@@ -69,6 +73,11 @@ class Vault:
     the self-test, finishes what a crash interrupted and replays the journal. Raises SelfTestError, KeystoreError or
     JournalError when it must not run. A wrapped pool key that does not authenticate disables its own pool only;
     `damaged` names the file.
+
+    ``entropy`` is tested before its first use and ever after. When it fails, at the start or later, no key is made any
+    more until the vault is started again with a source that passes: `seal` of new pools and rotations raise
+    EntropyFailedError, and what was sealed since the last good test is a suspect that is never activated. Everything
+    else goes on.
     """
 
     def __init__(
@@ -87,11 +96,13 @@ class Vault:
         self.origin = origin
         self._directory = directory
         self._clock_us = clock_us
-        self._entropy = entropy
+        self._source = TestedSource(entropy)
         self._on_step = on_step
         self._lock = threading.RLock()
         self._history_lock = threading.Lock()
         self._sealing: Counter[str] = Counter()
+        # Pools whose keys this process made and did not seal yet.
+        self._unsealed: set[str] = set()
         self._sealing_done = threading.Condition(self._lock)
         self.store = Keystore(directory, on_step=on_step, kek_directory=kek_directory)
         key, self.log_key = load_checkpoint_key(self.store, origin)
@@ -105,6 +116,8 @@ class Vault:
             verify=self.guard.verify_receipt_key,
         )
         self.pools = PoolTable()
+        self.source_record = SourceRecord()
+        self._failure: EntropyFailedError | None = None
         self._journal = Journal(
             directory / JOURNAL_DIRECTORY,
             replay=self._replay,
@@ -112,13 +125,14 @@ class Vault:
             must_contain=self.guard.mark.journal,
         )
         self.damaged = self._settle_pool_keys()
-        self.drbg = instantiate_drbg(directory, origin, clock_us(), entropy=entropy, on_step=on_step)
+        self.drbg = self._start_source()
         self._opener = GroupOpener(self.pools, self._journal, self.receipt_keys, origin, on_step=on_step)
 
     def close(self) -> None:
         """Forget every key and close the journal."""
         with self._lock:
-            self.drbg.retire()
+            if self.drbg is not None:
+                self.drbg.retire()
             self.pools.forget_streams()
             self._journal.close()
 
@@ -137,11 +151,11 @@ class Vault:
         """Make the key of a new pool, durably, and return its leaves; a known pool gives the same leaves again.
 
         Raises VaultRefusedError ``pool-id``, ``pool-size``, ``kind-unsupported``, ``size-differs``,
-        ``pool-erased``.
+        ``pool-erased``, and EntropyFailedError for a pool that is not sealed yet.
         """
         check_pool(pool_id, size)
-        if kind not in {"", _KIND}:
-            raise VaultRefusedError("kind-unsupported", f"{pool_id}: kind {kind!r}, expected {_KIND!r}")
+        if kind not in {"", *_KINDS}:
+            raise VaultRefusedError("kind-unsupported", f"{pool_id}: kind {kind!r}, expected {' or '.join(_KINDS)}")
         with self._lock:
             # Two callers for one pool take turns; different pools are sealed beside each other and beside
             # draws.
@@ -149,7 +163,7 @@ class Vault:
                 self._sealing_done.wait()
             self._sealing[pool_id] += 1
         try:
-            return self._seal(pool_id, size)
+            return self._seal(pool_id, size, deal=kind == _DEAL)
         finally:
             with self._lock:
                 del self._sealing[pool_id]
@@ -159,18 +173,23 @@ class Vault:
         """Let slots be opened, durably, after proof that commitment and activation are in checkpoints signed here.
 
         An active pool stays active. Raises VaultRefusedError ``unknown-pool``, ``pool-ended``, ``commit-mismatch``,
-        ``commit-unproven``, ``activation-mismatch`` or ``activation-unproven``.
+        ``commit-unproven``, ``activation-mismatch``, ``activation-unproven`` or ``pool-suspect``, and
+        EntropyFailedError when the source passed no test since the pool was sealed, and fails now.
         """
         with self._lock:
             pool = self.pools.get(pool_id)
             if pool.life in {Life.VOID, Life.ERASED}:
                 raise VaultRefusedError("pool-ended", f"{pool_id} is {pool.life}")
+            if self.source_record.suspected(pool_id):
+                raise VaultRefusedError("pool-suspect", f"{pool_id} was sealed since the last good test of the source")
             history = self._signed_history()
             verify_activation(activation, commit, verify_commitment(commit, pool, history), pool, history)
             if pool.life is Life.SEALED:
-                self.pools.set_stream(pool_id, SecretStream(self._pool_key(pool_id)))
+                tested = self._tested_since_sealed(pool_id)
+                self.pools.set_stream(pool_id, self._secret_stream(pool))
                 # A crash behind this line leaves the pool active without an answer; asking again succeeds.
-                self._journal.append(entries.encode_activated(pool_id))
+                self._journal.append(tested + entries.encode_activated(pool_id))
+                self.source_record.apply(tested)
                 pool.activate()
 
     def open_group(
@@ -240,68 +259,170 @@ class Vault:
 
     def rotate_kek(self) -> int:
         """Put every key under a new key-encryption key and return its epoch."""
-        with self._lock:
-            key = self.drbg.new_key_encryption_key()
+        with self._lock, self._generator() as drbg:
+            key = drbg.new_key_encryption_key()
         return self.store.rotate_kek(key, self._clock_us())
 
     def rotate_drbg(self) -> tuple[int, str]:
         """Instantiate a fresh generator; returns its epoch and instance."""
-        with self._lock:
-            fresh = instantiate_drbg(
-                self._directory,
-                self.origin,
-                self._clock_us(),
-                entropy=self._entropy,
-                on_step=self._on_step,
-            )
-            self.drbg.retire()
+        with self._lock, self._generator() as drbg:
+            fresh = self._instantiate()
+            drbg.retire()
             self.drbg = fresh
             return fresh.epoch, fresh.instance
 
     def rotate_receipt_key(self) -> PublicReceiptKey:
         """Let a new receipt key sign from now on."""
+        with self._lock, self._generator() as drbg:
+            return self.receipt_keys.rotate(drbg.new_signing_seed("receipt"), self._clock_us())
+
+    def test_source(self) -> None:
+        """Test the entropy source on demand, and journal a good one when pools were sealed since the last.
+
+        Raises EntropyFailedError, now and ever after, when it fails; its suspects are in the journal then.
+        """
         with self._lock:
-            return self.receipt_keys.rotate(self.drbg.new_signing_seed("receipt"), self._clock_us())
+            doubtful = self.source_record.untested
+        self._check_source()
+        with self._lock:
+            # What was sealed beside the test waits for the next one.
+            if doubtful and doubtful == self.source_record.untested:
+                self._journal_source(entries.encode_tested())
 
     def pool_states(self) -> list[PoolState]:
         """Return the pools in the order of their sealing; for reading only."""
         with self._lock:
             return self.pools.states()
 
-    def _seal(self, pool_id: str, size: int) -> SealedPool:
+    def _seal(self, pool_id: str, size: int, *, deal: bool) -> SealedPool:
         name = pool_key_name(pool_id)
         with self._lock:
             known = self.pools.find(pool_id)
             if known is not None and known.life is Life.ERASED:
                 raise VaultRefusedError("pool-erased", f"{pool_id}: its key is destroyed")
-            if known is not None and known.size != size:
-                raise VaultRefusedError("size-differs", f"{pool_id} has {known.size} slots, not {size}")
-            key = None if known is not None or self.store.has(name) else self.drbg.new_pool_key(pool_id)
+            if known is not None and (known.size, known.deal) != (size, deal):
+                raise VaultRefusedError(
+                    "size-differs", f"{pool_id} has {known.size} slots, not {size}, or another kind"
+                )
+            key = None if known is not None else self._new_pool_key(pool_id)
         if key is not None:
             # A crash behind this line leaves a key without a journal entry: nothing was published of it, and
             # the next call goes on with it. So no pool_id ever has two keys.
             self.store.store(name, key, self._clock_us(), step="pool-key")
-        secrets = slot_secrets(self._pool_key(pool_id).reveal_secret(), size)
+        revealed = self._pool_key(pool_id).reveal_secret()
+        secrets = deal_secrets(revealed, size) if deal else slot_secrets(revealed, size)
         leaves = slot_leaves(pool_id, secrets)
         root = root_of(leaves)
         with self._lock:
             if known is None:
+                # A key that was made before a failure is a suspect: it is kept, and sealed when the source is good.
+                self._require_source()
+                frame = entries.encode_sealed(pool_id, size, root, deal=deal)
                 # A crash behind this line leaves a sealed pool that was not answered; asking again gives the
                 # same.
-                self._journal.append(entries.encode_sealed(pool_id, size, root))
-                self.pools.add(PoolState(pool_id, size, root))
+                self._journal.append(frame)
+                self.pools.add(PoolState(pool_id, size, root, deal=deal))
+                self.source_record.apply(frame)
+                self._unsealed.discard(pool_id)
+            if self.drbg is None:
+                raise self._failed()
             return SealedPool(leaves, root, self.drbg.instance, self.drbg.epoch, self.store.kek_epoch)
+
+    def _new_pool_key(self, pool_id: str) -> PoolKey | None:
+        """Return a key for a pool that is not sealed, None when a crash left one; it is in doubt until it is sealed."""
+        with self._generator() as drbg:
+            if self.store.has(pool_key_name(pool_id)):
+                return None
+            key = drbg.new_pool_key(pool_id)
+            self._unsealed.add(pool_id)
+            return key
+
+    def _tested_since_sealed(self, pool_id: str) -> bytes:
+        """Return nothing, or after a test the journal entry of a good one: every pool has a test behind its sealing."""
+        if pool_id not in self.source_record.untested:
+            return b""
+        self._check_source()
+        return entries.encode_tested()
+
+    def _start_source(self) -> VaultDrbg | None:
+        """Run the start-up test and instantiate the generator; None when the source failed."""
+        try:
+            self._source.test()
+            drbg = self._instantiate()
+        except EntropyFailedError as error:
+            self._stop_source(error)
+            return None
+        if self.source_record.failed_test:
+            # Somebody restarted the vault, and the source passes: keys are made again. Its suspects stay what they are.
+            self._journal_source(entries.encode_tested())
+        return drbg
+
+    def _instantiate(self) -> VaultDrbg:
+        return instantiate_drbg(
+            self._directory, self.origin, self._clock_us(), entropy=self._source, on_step=self._on_step
+        )
+
+    @contextmanager
+    def _generator(self) -> Iterator[VaultDrbg]:
+        """Give the generator while the source is good; what fails within stops it. The caller holds the lock."""
+        if self._failure is not None or self.drbg is None:
+            raise self._failed()
+        try:
+            yield self.drbg
+        except EntropyFailedError as error:
+            self._stop_source(error)
+            raise
+
+    def _require_source(self) -> None:
+        if self._failure is not None:
+            raise self._failed()
+
+    def _failed(self) -> EntropyFailedError:
+        """Return what is wrong with the source as a new error: one that is raised often would grow."""
+        failure = self._failure
+        if failure is None:
+            return EntropyFailedError("start-up", "the generator was never instantiated")
+        return EntropyFailedError(failure.test, failure.message)
+
+    def _check_source(self) -> None:
+        """Test the source on demand; what fails stops it."""
+        try:
+            self._require_source()
+            self._source.test()
+        except EntropyFailedError as error:
+            self._stop_source(error)
+            raise
+
+    def _stop_source(self, error: EntropyFailedError) -> None:
+        """Make no key any more, and journal which pools are suspects; again journals what could not be journaled."""
+        with self._lock:
+            self._failure = self._failure or error
+            if not self.source_record.failed_test:
+                # A key that is being made, or was left by a crash, has no entry of its own yet.
+                known = {pool.pool_id for pool in self.pools.states()}
+                unsealed = {*self._unsealed, *pools_with_keys(self.store)} - known
+                # A crash before this frame is durable leaves no key that was not tested with the samples around it.
+                self._journal_source(self.source_record.failure_frame(error.test, sorted(unsealed)))
+
+    def _journal_source(self, frame: bytes) -> None:
+        self._journal.append(frame)
+        self.source_record.apply(frame)
 
     def _signed_history(self) -> SignedHistory:
         # The mark only grows, so reading it without the history lock can only refuse too much.
         return SignedHistory(self.log_key, self.guard.mark.size)
+
+    def _secret_stream(self, pool: PoolState) -> SecretStream:
+        return SecretStream(self._pool_key(pool.pool_id), pool.size if pool.deal else 0)
 
     def _pool_key(self, pool_id: str) -> PoolKey:
         return self.store.load(pool_key_name(pool_id), PoolKey)[0]
 
     def _replay(self, frame: Frame) -> None:
         for entry in entries.parse_entries(frame.payload):
-            self.pools.replay(entry)
+            self.source_record.replay(entry)
+            if not isinstance(entry, entries.SourceEntry):
+                self.pools.replay(entry)
 
     def _settle_pool_keys(self) -> tuple[str, ...]:
         damaged = []
@@ -310,7 +431,9 @@ class Vault:
                 self.store.erase(pool_key_name(pool.pool_id), step="pool-key")
             elif pool.life is Life.ACTIVE:
                 try:
-                    self.pools.set_stream(pool.pool_id, SecretStream(self._pool_key(pool.pool_id)))
+                    self.pools.set_stream(
+                        pool.pool_id, SecretStream(self._pool_key(pool.pool_id), pool.size if pool.deal else 0)
+                    )
                 except KeystoreError as error:
                     damaged.append(str(error))
         return tuple(dict.fromkeys((*self.store.damaged, *damaged)))

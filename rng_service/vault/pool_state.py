@@ -60,13 +60,14 @@ class Decision(NamedTuple):
 
 
 class PoolState:
-    """The bindings of one pool of ``size`` slots, committed to under ``slot_root``."""
+    """The bindings of one pool of ``size`` slots, committed to under ``slot_root``; ``deal`` when it is a deal."""
 
     __slots__ = (
         "_bound",
         "_kinds",
         "_tickets",
         "bindings_digest",
+        "deal",
         "drawn",
         "life",
         "pool_id",
@@ -76,8 +77,9 @@ class PoolState:
         "voided",
     )
 
-    def __init__(self, pool_id: str, size: int, slot_root: bytes) -> None:
+    def __init__(self, pool_id: str, size: int, slot_root: bytes, *, deal: bool = False) -> None:
         self.pool_id = pool_id
+        self.deal = deal
         self.size = size
         self.slot_root = slot_root
         self.life = Life.SEALED

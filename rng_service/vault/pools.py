@@ -5,8 +5,8 @@ from typing import Final
 
 from rng_service.pools.slots import MAX_POOL_SIZE
 from rng_service.vault.entries import (
-    Entry,
     PoolActivated,
+    PoolEntry,
     PoolErased,
     PoolSealed,
     PoolVoided,
@@ -79,13 +79,13 @@ class PoolTable:
         while self._streams:
             self._streams.popitem()[1].wipe()
 
-    def replay(self, entry: Entry) -> None:
+    def replay(self, entry: PoolEntry) -> None:
         """Apply what the journal says; raises JournalError when it contradicts itself."""
         pool = self._states.get(entry.pool_id)
         if isinstance(entry, PoolSealed):
             if pool is not None:
                 raise JournalError(f"the journal seals {entry.pool_id} twice")
-            self.add(PoolState(entry.pool_id, entry.size, entry.slot_root))
+            self.add(PoolState(entry.pool_id, entry.size, entry.slot_root, deal=entry.deal))
         elif pool is None:
             raise JournalError(f"the journal names {entry.pool_id} before it is sealed")
         elif isinstance(entry, SlotsOpened):

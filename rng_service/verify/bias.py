@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from rng_service.outcome import Lookup, LookupTable, Reels, Sample, Shuffle, Step, Uniform, Weighted
+from rng_service.outcome import Deal, Lookup, LookupTable, Reels, Sample, Shuffle, Step, Uniform, Weighted
 
 _MOST_CLASSES = 64
 _LEAST_EXPECTED = 5
@@ -59,7 +59,7 @@ class VoidOutcomes:
 def _first_value(step: Step) -> tuple[int, list[int]]:
     """Return how many values the step's first integer can take, and the weight of each class of them."""
     match step:
-        case Weighted(weights):
+        case Weighted(weights) | Deal(weights):
             return _weighted(weights)
         case Lookup(table):
             return table.rows, _lookup(table)

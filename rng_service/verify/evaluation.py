@@ -7,7 +7,7 @@ from anchor.errors import VerificationError
 from rng_service.encoding import SLOT_LABEL, lp
 from rng_service.games import BetError, GameDefinition, resolve_bet
 from rng_service.log_entries import PoolCommit
-from rng_service.outcome import DrawKeyDeriver
+from rng_service.outcome import deriver_of
 from rng_service.verify.fault import require
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ class PoolEvaluator:
     """Recomputes what slots of one pool opened to."""
 
     def __init__(self, commit: PoolCommit, commit_leaf: bytes, beacon: bytes, game: GameDefinition) -> None:
-        self._deriver = DrawKeyDeriver(commit_leaf, beacon, commit.program)
+        self._deriver = deriver_of(commit.kind, commit_leaf, beacon, commit.program, commit.size)
         self.program = game.program(commit.program)
         self._derive = self.program.outcome.derive
         self._game = game

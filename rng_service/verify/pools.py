@@ -25,7 +25,7 @@ from rng_service.log_entries import (
     RecordRange,
 )
 from rng_service.names import Lane, PoolId, parse_pool_id
-from rng_service.outcome import DrawKeyDeriver
+from rng_service.outcome import Deriver, deriver_of
 from rng_service.outcome.primitives import Program
 from rng_service.pools.slots import slot_leaves, slot_secrets
 from rng_service.verify.bias import BiasLine, VoidOutcomes
@@ -97,9 +97,10 @@ class PoolState:
         last = self.commit.size if self.quarantined_from is None else self.quarantined_from
         return self.bound < last
 
-    def deriver(self) -> DrawKeyDeriver:
+    def deriver(self) -> Deriver:
         """Return what derives draw keys of this pool."""
-        return DrawKeyDeriver(self.commit_leaf, self.beacon, self.commit.program)
+        commit = self.commit
+        return deriver_of(commit.kind, self.commit_leaf, self.beacon, commit.program, commit.size)
 
 
 @dataclass(slots=True)

@@ -9,6 +9,7 @@ from rng_service.log_entries import (
     ENTRY_TYPES,
     BeaconChainEntry,
     BeaconRound,
+    DealApprove,
     Digest,
     GamePar,
     GameRegistration,
@@ -91,6 +92,7 @@ ENTRIES = [
     PoolTest(**HEAD, pool=POOL, plan=HASH, verdict="pass"),
     PoolQuarantine(**HEAD, pool=POOL, reason="test-failed", from_slot=8),
     PoolClose(**HEAD, pool=POOL, reason="exhausted", size=8, drawn=7, void=1, voids_digest=HASH),
+    DealApprove(**HEAD, pool=POOL, game_digest=HASH, approver="first-inspector", reference="letter 7"),
     PoolVoid(**HEAD, pool=POOL, reason="late", key=HASH),
     PoolErase(
         **HEAD,
@@ -186,7 +188,7 @@ def test_a_member_of_another_type_is_refused(entry):
 
 def test_every_type_of_the_protocol_is_known():
     assert set(ENTRY_TYPES) == {entry.TYPE for entry in ENTRIES}
-    assert len(ENTRY_TYPES) == 19
+    assert len(ENTRY_TYPES) == 20
 
 
 def test_an_entry_that_the_log_cannot_hold_is_refused():

@@ -14,7 +14,7 @@ from rng_service.games.errors import BetError, GameError
 from rng_service.games.models.base import Bet, BetFields, ModelKind, Priced, bet_name, bet_numbers, only_fields
 from rng_service.games.prizes import PrizeDistribution, winning
 from rng_service.games.reading import Node, named_members
-from rng_service.outcome import Step, Uniform, Weighted
+from rng_service.outcome import Deal, Step, Uniform, Weighted
 from rng_service.outcome.primitives import Outcome
 
 MAX_BETS = 256
@@ -118,8 +118,11 @@ def _wheel(node: Node, steps: Sequence[Step]) -> Wheel:
             return Wheel(n, n, None)
         case [Weighted(weights, 1)]:
             return Wheel(len(weights), sum(weights), weights)
+        case [Deal(counts)]:
+            # Of a ticket that is drawn from a whole deal: the others of its deal are not independent of it.
+            return Wheel(len(counts), sum(counts), counts)
     raise GameError(
-        node.path, f"this settlement model needs one step: a uniform of at most {MAX_NUMBERS}, or a weighted"
+        node.path, f"this settlement model needs one step: a uniform of at most {MAX_NUMBERS}, a weighted or a deal"
     )
 
 

@@ -130,9 +130,15 @@ def test_a_pool_id_that_the_protocol_does_not_allow_is_refused(vault: Vault, poo
         vault.seal(pool_id, 8, "")
 
 
-def test_a_kind_that_is_not_built_yet_is_refused(vault: Vault) -> None:
+def test_a_kind_that_nobody_knows_is_refused(vault: Vault) -> None:
     with pytest.raises(VaultRefusedError, match="kind-unsupported"):
-        vault.seal(POOL, 8, "deal")
+        vault.seal(POOL, 8, "lottery")
+
+
+def test_a_pool_that_was_sealed_as_another_kind_is_refused(vault: Vault) -> None:
+    vault.seal(POOL, 8, "deal")
+    with pytest.raises(VaultRefusedError, match="size-differs"):
+        vault.seal(POOL, 8, "independent")
 
 
 def test_secrets_open_to_the_published_leaves(vault: Vault) -> None:
