@@ -330,6 +330,29 @@ def test_a_round_is_recalled_from_commitment_to_anchor(service, rounds, tmp_path
     assert report["verified"] is False
 
 
+def test_a_table_of_returns_is_published_drawn_again_and_refused_with_its_reason(service, rounds, tmp_path):
+    found = service("rtp", "publish", "--wait", "--json")
+    assert (found["state"], found["refusal"]) == ("published", None)
+    document = service.public / f"rtp/{found['sequence']:03}.json"
+    deadline = time.monotonic() + PATIENCE_S
+    while not document.exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    service("rtp", "table", document, "--out", tmp_path)
+    for suffix in (".csv", ".html"):
+        assert (tmp_path / document.with_suffix(suffix).name).read_bytes() == document.with_suffix(suffix).read_bytes()
+    assert document.with_suffix(".html").name in (service.public / "index.html").read_text()
+    again = service("rtp", "publish", "--request-id", found["request_id"], "--json")
+    assert again == found
+    days = ("--from", "2020-01-01", "--to", "2020-01-02")
+    assert "no totals lie in these days" in service("rtp", "publish", *days, "--wait", status=1)
+    assert "expected a day UTC" in service("rtp", "publish", "--from", "2020-01", status=2)
+    brought = tmp_path / "brought.json"
+    brought.write_bytes(document.read_bytes())
+    refused = service("rtp", "publish", "--table", brought, "--wait", status=1)
+    assert "the records do not support this table: $." in refused
+
+
 def test_returns_are_shown_by_whatever_they_are_asked_by(service, rounds):
     month = time.strftime("%Y-%m", time.gmtime())
     shown = service("rtp", "show", "--game", "dice-99", "--currency", "EUR", "--json")
