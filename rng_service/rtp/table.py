@@ -24,6 +24,7 @@ __all__ = [
     "PoolsKey",
     "TableHeader",
     "TableRow",
+    "Theories",
     "first_difference",
     "fold_days",
     "rtp_table",
@@ -99,13 +100,16 @@ def rtp_table(
     rows: Mapping[SeriesKey, TableRow],
     pools: Mapping[PoolsKey, PoolReturn],
     definitions: Mapping[tuple[str, int], GameDefinition],
+    theories: "Theories | None" = None,
 ) -> dict[str, Any]:
     """Return the table as a value of canonical JSON (docs/rtp.md says what each figure is).
 
     Rows and days in which nothing happened are left out. ``definitions`` has every game version of the rows and pools.
-    Raises GameError for a program that a game does not have, and when its exact theory is out of reach.
+    ``theories`` keeps what was computed of games from one table to the next. Raises GameError for a program that a game
+    does not have, and when its exact theory is out of reach.
     """
-    books = {key: _ProgramTheory(definition) for key, definition in definitions.items()}
+    known = Theories() if theories is None else theories
+    books = {key: known.of(definition) for key, definition in definitions.items()}
     kept = {key: row for key, row in rows.items() if _happened(row.total())}
     return {
         "format": TABLE_FORMAT,
@@ -131,6 +135,7 @@ class _ProgramTheory:
         self.featured = any(program.feature for program in definition.programs.values())
         self._listed: dict[str, list[PrizeDistribution]] = {}
         self._rounds: dict[str, list[Fraction]] = {}
+        self._references: dict[str, tuple[str, PrizeDistribution] | None] = {}
 
     def listed(self, program: str) -> list[PrizeDistribution]:
         """Return the distributions of the listed bets."""
@@ -146,6 +151,23 @@ class _ProgramTheory:
         if found is None:
             found = self._rounds[program] = [bet.rtp for bet in program_theory(self.definition, program).values()]
         return found
+
+    def reference(self, program: str) -> tuple[str, PrizeDistribution] | None:
+        """Return label and distribution of the bet by which pools are measured."""
+        if program not in self._references:
+            self._references[program] = reference_prizes(self.definition.program(program))
+        return self._references[program]
+
+
+class Theories:
+    """The theory of games by the digests of their definitions; whoever checks many tables keeps one of these."""
+
+    def __init__(self) -> None:
+        self._games: dict[bytes, _ProgramTheory] = {}
+
+    def of(self, definition: GameDefinition) -> _ProgramTheory:
+        """Return what a table says of the theory of a game, as far as it was computed."""
+        return self._games.setdefault(definition.digest, _ProgramTheory(definition))
 
 
 class _GameKey(NamedTuple):
@@ -249,7 +271,7 @@ def _row(key: SeriesKey, row: TableRow, theory: _ProgramTheory) -> dict[str, Any
 
 
 def _pools(key: PoolsKey, found: PoolReturn, theory: _ProgramTheory) -> dict[str, Any]:
-    reference = reference_prizes(theory.definition.program(key.program))
+    reference = theory.reference(key.program)
     if reference is None:
         raise ValueError(f"{key.game} has no bet in {key.program} that pools could be measured by")
     label, prizes = reference

@@ -182,7 +182,7 @@ def _volumes(page: Page, rows: Iterable[Mapping[str, Any]], *, withheld: bool) -
                 plays,
                 row.get("expected_hit_percent", ""),
                 row.get("hit_percent", ""),
-                *([] if withheld else [_money(row[name]) for name in ("stake_minor", "payout_minor", "unsettled")]),
+                *([] if withheld else [_money(row.get(name)) for name in ("stake_minor", "payout_minor", "unsettled")]),
             )
         )
     header = ("game", "outcomes", "plays", "hits expected, %", "hits, %", "stake", "payout", "open")

@@ -24,7 +24,7 @@ from rng_service.public_files import rtp_table_paths
 from rng_service.rtp.committed_table import COMMITTED, public_table, shows_plays, whole_table
 from rng_service.rtp.periods import Grain, hour_of, period_of, period_text
 from rng_service.rtp.rollup import SeriesKey, Sums
-from rng_service.rtp.table import PoolsKey, TableHeader, TableRow, first_difference, rtp_table
+from rng_service.rtp.table import PoolsKey, TableHeader, TableRow, Theories, first_difference, rtp_table
 from rng_service.rtp.table_files import table_csv, table_page
 from rng_service.rtp.table_reading import ReadTable, read_pools, read_table
 from rng_service.verify.fault import located, require
@@ -94,6 +94,7 @@ class TableBook:
         self._definitions: dict[tuple[str, int], GameDefinition] = {}
         self._measured: dict[tuple[str, int, str], bool] = {}
         self._tables: list[tuple[int, int]] = []
+        self.theories = Theories()
         self._blind = False
         self.skipped: set[str] = set()
 
@@ -260,7 +261,7 @@ class TableBook:
         table = read_table(whole)
         check_sums(table.rows, self._stated(header, days))
         check_pools(table.pools, closed)
-        made = rtp_table(header, table.rows, table.pools, self.definitions([*table.rows, *table.pools]))
+        made = rtp_table(header, table.rows, table.pools, self.definitions([*table.rows, *table.pools]), self.theories)
         if policy == COMMITTED:
             difference = first_difference(whole["rows"], made["rows"], "$.rows")
             require(not difference, "rtp-table-figures", f"the opened rows: {difference}")
@@ -283,7 +284,7 @@ class TableBook:
         check_pools(pools, closed)
         # A row without outcomes has settlements of earlier ones.
         rows = {key: TableRow({0: Sums(outcomes=outcomes[key], unsettled=not outcomes[key])}) for key in keys}
-        made = rtp_table(header, rows, pools, self.definitions([*keys, *pools]))
+        made = rtp_table(header, rows, pools, self.definitions([*keys, *pools]), self.theories)
         check_public(document, made, [key for key, number in outcomes.items() if number])
 
     def _stated(self, header: TableHeader, days: Sequence[int]) -> DaySums:
