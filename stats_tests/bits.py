@@ -124,7 +124,7 @@ class SequenceReader:
             # The last sequence is whole; only the filling up to the next word is missing.
             data = np.concatenate([data, np.zeros((found + 1) * size - len(data), dtype=np.uint8)])
             found += 1
-        self.left_over_bits = max(0, len(data) - found * size) * 8
+        self.left_over_bits += max(0, len(data) - found * size) * 8
         if found == 0:
             return None
         rows = data[: found * size].reshape(found, size)[:, : (self.bits + 7) // 8]

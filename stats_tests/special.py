@@ -45,4 +45,6 @@ def binomial_at_most(successes: int, trials: int, probability: float) -> float:
 
 def binomial_at_least(successes: int, trials: int, probability: float) -> float:
     """P(X ≥ ``successes``) for a binomial X, exactly."""
-    return float(special.bdtrc(successes - 1, trials, probability)) if successes > 0 else 1.0
+    if not 0 < successes <= trials:
+        return 1.0 if successes <= 0 else 0.0
+    return float(special.bdtrc(successes - 1, trials, probability))

@@ -34,8 +34,8 @@ class OverlappingTemplate:
     block_bits: int = 1032
 
     def __post_init__(self) -> None:
-        if not 2 <= self.template_bits <= min(63, self.block_bits):
-            raise ValueError("a template has from 2 to 63 bits and fits into a block")
+        if not 2 <= self.template_bits <= min(63, self.block_bits - _CLASSES + 2):
+            raise ValueError("a template has from 2 to 63 bits, and a block has room for five that overlap")
 
     def unsuitable(self, bits: int) -> str | None:
         """At least a million bits (2.8.7)."""

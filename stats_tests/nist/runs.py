@@ -46,8 +46,8 @@ class Runs:
         statistics = {"runs": runs, "ones": ones}
         # NIST's program refuses what lies beyond the bound, the text also what lies on it; an exact mode that is asked
         # for a sequence on the bound (only with n a square) follows the text.
-        limit = 2.0 / np.sqrt(bits)
-        if abs(share - 0.5) > limit or (mode is Mode.EXACT and abs(share - 0.5) >= limit):
+        limit = min(2.0 / np.sqrt(bits), 0.5 - 0.5 / bits)  # sixteen equal bits have no spread either
+        if abs(share - 0.5) > limit or (mode is Mode.EXACT and abs(share - 0.5) == 2.0 / np.sqrt(bits)):
             if mode is Mode.NIST_2_1_2:
                 return TestResult(self.name, (0.0,), statistics=statistics)
             return not_applicable(

@@ -51,8 +51,8 @@ class Universal:
     initial_blocks: int | None = None
 
     def __post_init__(self) -> None:
-        if self.block_bits is not None and not 1 <= self.block_bits <= len(_EXPECTED):
-            raise ValueError(f"a block has from 1 to {len(_EXPECTED)} bits")
+        if self.block_bits is not None and not 2 <= self.block_bits <= len(_EXPECTED):
+            raise ValueError(f"a block has from 2 to {len(_EXPECTED)} bits")
 
     def unsuitable(self, bits: int) -> str | None:
         """At least 387,840 bits, or for a block length of one's own 1,010 · 2^L blocks of it (2.9.7)."""
