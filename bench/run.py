@@ -19,6 +19,7 @@ import ledger_bench
 import lookup_benches
 import rtp_benches
 import service_benches
+import stats_bench
 import theory_benches
 
 LEDGER_ROWS = int(os.environ.get("BENCH_LEDGER_ROWS", "2000000"))
@@ -36,6 +37,7 @@ BENCHES: dict[str, Callable[[], dict[str, Any]]] = {
     "weighted_draw_1m": lookup_benches.weighted_draw_1m,
     "theory_5x3x60": theory_benches.theory_5x3x60,
     "theory_all_games": theory_benches.theory_all_games,
+    "sts_100x1mbit": stats_bench.sts_100x1mbit,
     "draw_rate_with_rows": lambda: ledger_bench.draw_rate_with_rows(rows=LEDGER_ROWS),
 }
 

@@ -138,7 +138,10 @@ def _notes(done: int, asked: int | None, reader: "SequenceReader", *, interrupte
 
 def _sequences_in(stream: BinaryIO, reader: "SequenceReader") -> int:
     """Return about how many sequences a regular file holds, for the progress bar; 0 for a pipe."""
-    status = os.fstat(stream.fileno())
+    try:
+        status = os.fstat(stream.fileno())
+    except OSError:  # nothing that the operating system knows of
+        return 0
     return status.st_size * 8 // reader.bits if stat.S_ISREG(status.st_mode) else 0
 
 
