@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any, Final, NamedTuple
 
-from rng_service.games.definition import GameDefinition
+from rng_service.games.definition import GameDefinition, GameProgram
 from rng_service.games.prizes import PrizeDistribution
 from rng_service.games.reference import reference_prizes
 from rng_service.games.theory import percent, program_theory
@@ -47,15 +47,29 @@ class PoolsKey(NamedTuple):
 class PoolReturn:
     """What closed pools would have returned: ``returned`` is the sum of the reference bet's multipliers.
 
-    It is taken over the ``outcomes`` that were drawn from them, one unit on each, whoever played what.
+    It is taken over the ``outcomes`` that were drawn from them, one unit on each, whoever played what. The tickets of
+    a deal are drawn without replacement: ``spread`` is the number of independent draws whose sum varies as much,
+    n(N - n)/(N - 1) for n of N tickets. None where draws are independent.
     """
 
     pools: int
     outcomes: int
     returned: Fraction
+    spread: Fraction | None = None
+
+    @classmethod
+    def of_pool(cls, program: GameProgram, outcomes: int, returned: Fraction) -> "PoolReturn":
+        """Return what one pool, or one deal, of a program returned on ``outcomes`` draws."""
+        size = program.deal_size
+        if not size:
+            return cls(1, outcomes, returned)
+        return cls(1, outcomes, returned, Fraction(outcomes * (size - outcomes), max(1, size - 1)))
 
     def __add__(self, other: "PoolReturn") -> "PoolReturn":
-        return PoolReturn(self.pools + other.pools, self.outcomes + other.outcomes, self.returned + other.returned)
+        spread = None if self.spread is None or other.spread is None else self.spread + other.spread
+        return PoolReturn(
+            self.pools + other.pools, self.outcomes + other.outcomes, self.returned + other.returned, spread
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -287,9 +301,12 @@ def _pools(key: PoolsKey, found: PoolReturn, theory: _ProgramTheory) -> dict[str
         "theoretical_percent": percent(prizes.mean),
         "returned": str(found.returned),
     }
+    if found.spread is not None:
+        row["spread"] = str(found.spread)
     if count:
+        spread = count if found.spread is None else found.spread
         row["rtp_percent"] = percent(found.returned / count)
-        row["bands"] = _bands(StakeSums(count, count, count * prizes.mean, count * prizes.variance))
+        row["bands"] = _bands(StakeSums(count, count, count * prizes.mean, spread * prizes.variance))
     return row
 
 

@@ -66,7 +66,8 @@ def read_pools(document: Mapping[str, Any]) -> dict[PoolsKey, PoolReturn]:
         if pools_key in pools:
             raise MalformedError(f"{path}: the row stands there twice")
         returned = _fraction(_text(row, "returned", path), path)
-        pools[pools_key] = PoolReturn(_count(row, "pools", path), _count(row, "outcomes", path), returned)
+        spread = _fraction(_text(row, "spread", path), path) if "spread" in row else None
+        pools[pools_key] = PoolReturn(_count(row, "pools", path), _count(row, "outcomes", path), returned, spread)
     return pools
 
 

@@ -6,8 +6,7 @@ published, and not found by an auditor afterwards.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from fractions import Fraction
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from sqlalchemy import Connection, select
 
@@ -35,6 +34,9 @@ from rng_service.rtp.periods import HOUR_US, Grain, hour_of, period_of, period_s
 from rng_service.rtp.rollup import SeriesKey, Sums
 from rng_service.rtp.table import PoolReturn, PoolsKey, TableHeader, TableRow, fold_days
 from rng_service.sequencer.context import LedgerRow
+
+if TYPE_CHECKING:
+    from rng_service.games.definition import GameProgram
 
 __all__ = ["RefusedTable", "TableSources", "read_sources"]
 
@@ -214,7 +216,7 @@ def _pools(
     connection: Connection, closed: Sequence[PoolClose], definitions: dict[tuple[str, int], GameDefinition]
 ) -> dict[PoolsKey, PoolReturn]:
     """Return what the closed pools returned, by stream; those without a bet to measure them by are left out."""
-    measured: dict[tuple[str, int, str], bool] = {}
+    measured: dict[tuple[str, int, str], GameProgram | None] = {}
     found: dict[PoolsKey, PoolReturn] = {}
     for start in range(0, len(closed), _ROWS_AT_ONCE):
         part = closed[start : start + _ROWS_AT_ONCE]
@@ -229,13 +231,14 @@ def _pools(
             place = stream.game, stream.version, stream.program
             if place not in measured:
                 program = definitions[stream.game, stream.version].program(stream.program)
-                measured[place] = reference_of(program) is not None
-            if not measured[place]:
+                measured[place] = None if reference_of(program) is None else program
+            program_of_pool = measured[place]
+            if program_of_pool is None:
                 continue
             sums = returns.get(ids[entry.pool])
             if sums is None or sums.outcomes != entry.drawn:
                 raise RefusedTable(f"the returns of the pool {entry.pool} are not over its draws; {_REBUILD}")
-            added = PoolReturn(1, sums.outcomes, Fraction(sums.returned))
+            added = PoolReturn.of_pool(program_of_pool, sums.outcomes, sums.returned)
             key = PoolsKey(*stream)
             found[key] = found[key] + added if key in found else added
     return found

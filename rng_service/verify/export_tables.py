@@ -178,7 +178,7 @@ class ExportTables:
                 # A pool that was begun before the export: its first records are not here.
                 unseen.add(key)
                 continue
-            added = PoolReturn(1, *returns)
+            added = PoolReturn.of_pool(pool.program, *returns)
             found[key] = found[key] + added if key in found else added
         for key, stated in pools.items():
             if key not in unseen and found.get(key) != stated:

@@ -17,6 +17,7 @@ from anchor.errors import MalformedError, VerificationError
 from anchor.reader import LogReader
 from anchor.source import Source
 from rng_service.games import GameDefinition
+from rng_service.games.definition import GameProgram
 from rng_service.games.reference import reference_of
 from rng_service.log_entries import CommittedTotals, PoolClose, RtpTable, Totals, parse_entry
 from rng_service.names import parse_pool_id
@@ -90,9 +91,9 @@ class TableBook:
         self._times: deque[tuple[int, int]] = deque()
         self._totals: list[_Entry] = []
         self._close_indices: list[int] = []
-        self._closes: list[ClosedPool] = []
+        self._closes: list[PoolClose] = []
         self._definitions: dict[tuple[str, int], GameDefinition] = {}
-        self._measured: dict[tuple[str, int, str], bool] = {}
+        self._measured: dict[tuple[str, int, str], GameProgram | None] = {}
         self._tables: list[tuple[int, int]] = []
         self.theories = Theories()
         self._blind = False
@@ -123,7 +124,7 @@ class TableBook:
     def close(self, index: int, entry: PoolClose) -> None:
         """Take a close that was checked."""
         self._close_indices.append(index)
-        self._closes.append(ClosedPool(entry.pool, entry.drawn))
+        self._closes.append(entry)
 
     def check(self, entry: RtpTable) -> CheckedTable | None:
         """Check the next table against everything before it; raises VerificationError with the reason.
@@ -306,15 +307,16 @@ class TableBook:
     def _closed(self, entry: RtpTable, last: _Entry) -> tuple[ClosedPool, ...]:
         after = self._totals[entry.from_totals - 1].log_index if entry.from_totals else -1
         low, high = bisect_left(self._close_indices, after + 1), bisect_left(self._close_indices, last.log_index)
-        return tuple(pool for pool in self._closes[low:high] if pool.drawn and self._is_measured(pool.pool))
+        programs = [(close, self._measured_program(close.pool)) for close in self._closes[low:high] if close.drawn]
+        return tuple(ClosedPool(close.pool, close.drawn, program) for close, program in programs if program is not None)
 
-    def _is_measured(self, pool: str) -> bool:
-        """Return whether the pool's program has a bet by which pools are measured."""
+    def _measured_program(self, pool: str) -> GameProgram | None:
+        """Return the pool's program where it has a bet by which pools are measured."""
         stream = parse_pool_id(pool).stream
         key = stream.game, stream.version, stream.program
         if key not in self._measured:
             program = self.definition(stream.game, stream.version).program(stream.program)
-            self._measured[key] = reference_of(program) is not None
+            self._measured[key] = None if reference_of(program) is None else program
         return self._measured[key]
 
 

@@ -7,6 +7,7 @@ from fractions import Fraction
 from typing import Any, Final, NamedTuple
 
 from anchor.errors import MalformedError
+from rng_service.games.definition import GameProgram
 from rng_service.names import parse_pool_id
 from rng_service.rtp.bands import LEVELS
 from rng_service.rtp.committed_table import COMMITTED
@@ -40,10 +41,11 @@ DaySums = dict[tuple[SeriesKey, int], Sums]
 
 
 class ClosedPool(NamedTuple):
-    """A pool that was closed, and how many of its slots were drawn."""
+    """A pool that was closed, how many of its slots were drawn, and its program."""
 
     pool: str
     drawn: int
+    program: GameProgram
 
 
 def check_sums(table: Mapping[SeriesKey, TableRow], stated: DaySums) -> None:
@@ -65,7 +67,7 @@ def check_pools(pools: Mapping[PoolsKey, PoolReturn], closed: Iterable[ClosedPoo
     expected: dict[PoolsKey, PoolReturn] = {}
     for pool in closed:
         key = PoolsKey(*parse_pool_id(pool.pool).stream)
-        added = PoolReturn(1, pool.drawn, Fraction(0))
+        added = PoolReturn.of_pool(pool.program, pool.drawn, Fraction(0))
         expected[key] = expected[key] + added if key in expected else added
     found = {key: replace(item, returned=Fraction(0)) for key, item in pools.items()}
     require(

@@ -104,7 +104,7 @@ def pools_of(operator, from_totals, to_totals):
                 for at in range(0, len(record.outcome), width):
                     returned += reference.multiplier(record.outcome[at : at + width])
         key = PoolsKey(*parse_pool_id(pool.pool_id).stream)
-        added = PoolReturn(1, pool.drawn, returned)
+        added = PoolReturn.of_pool(pool.game.program(pool.program), pool.drawn, returned)
         found[key] = found[key] + added if key in found else added
     return found
 

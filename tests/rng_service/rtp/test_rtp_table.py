@@ -12,7 +12,9 @@ from hypothesis import strategies as st
 from anchor import canonical
 from anchor.errors import MalformedError
 from rng_service.games import load_game
+from rng_service.games.reference import reference_prizes
 from rng_service.games.theory import program_theory
+from rng_service.rtp.bands import deal_band
 from rng_service.rtp.committed_table import public_row, public_table, shows_plays, whole_table
 from rng_service.rtp.rollup import SeriesKey, Sums
 from rng_service.rtp.table import PoolReturn, PoolsKey, TableHeader, TableRow, first_difference, rtp_table
@@ -196,3 +198,29 @@ def test_the_first_difference_names_the_place_and_both_values():
     assert first_difference(one, other) == "$.rows[0].days[0].payout_minor is '970', the records give '971'"
     assert first_difference({"a": 1}, {"a": True}) == "$.a is 1, the records give True"
     assert first_difference([1], [1, 2]) == "$ has 1 items, 2 belong there"
+
+
+def test_closed_deals_have_the_narrower_band_of_draws_without_replacement():
+    game = load_game(GAMES / "pull-tab.json")
+    (name,) = game.programs
+    program = game.program(name)
+    size = program.deal_size
+    label, prizes = reference_prizes(program)
+    key = PoolsKey(game.game, game.version, name, "real")
+    found = PoolReturn.of_pool(program, size // 2, prizes.mean * (size // 2))
+    table = made({}, {key: found + found}, {(game.game, game.version): game})
+    (row,) = table["pools"]
+    assert (row["pools"], row["outcomes"], row["reference_bet"]) == (2, size // 2 * 2, label)
+    # Two deals that were half sold: half as much variance of the mean as of one, and half of that without replacement.
+    one = deal_band(composition(prizes, size), sold=size // 2, level=99)
+    half = Fraction(row["bands"][-1]["high_percent"]) / 100 - prizes.mean
+    assert float(half) == pytest.approx(float(one.half_width) / 2**0.5, abs=2e-6)
+    assert read_table(table).pools == {key: found + found}
+    sold_out = PoolReturn.of_pool(program, size, prizes.mean * size)
+    (row,) = made({}, {key: sold_out}, {(game.game, game.version): game})["pools"]
+    assert row["spread"] == "0"
+    assert row["bands"][-1]["low_percent"] == row["bands"][-1]["high_percent"] == row["theoretical_percent"]
+
+
+def composition(prizes, size):
+    return {prize: int(chance * size) for prize, chance in prizes.probabilities.items()}
