@@ -9,6 +9,8 @@ from rng_service.log_entries import (
     ENTRY_TYPES,
     BeaconChainEntry,
     BeaconRound,
+    CommittedRow,
+    CommittedTotals,
     DealApprove,
     Digest,
     GamePar,
@@ -133,6 +135,17 @@ ENTRIES = [
                 stake_minor=2**70,
                 payout_minor=0,
                 unsettled=-3,
+            ),
+        ),
+    ),
+    CommittedTotals(
+        **HEAD,
+        seq=0,
+        from_digest=0,
+        to_digest=5,
+        rows=(
+            CommittedRow(
+                game="dice", version=1, program="base", play_class="real", currency="EUR", outcomes=3, commitment=HASH
             ),
         ),
     ),
