@@ -130,6 +130,14 @@ class RtpConfig:
 
 
 @dataclass(frozen=True)
+class DealsConfig:
+    """How the sale of a finite deal begins."""
+
+    # `explicit`: by `sealdraw deal approve`; `automatic`: at once, which only a development beacon allows.
+    approval: str = "explicit"
+
+
+@dataclass(frozen=True)
 class RequestsConfig:
     """The window around the database's clock in which request ids are accepted."""
 
@@ -151,6 +159,7 @@ class Config:
     keys: KeysConfig = field(default_factory=KeysConfig)
     requests: RequestsConfig = field(default_factory=RequestsConfig)
     rtp: RtpConfig = field(default_factory=RtpConfig)
+    deals: DealsConfig = field(default_factory=DealsConfig)
 
     @property
     def ledger_url(self) -> str:
@@ -250,6 +259,10 @@ def check_config(config: Config) -> Config:
         parse_stake_bands(config.rtp.stake_bands)
     except MalformedError as error:
         raise ConfigError(f"rtp.stake_bands: {error}") from None
+    if config.deals.approval not in {"explicit", "automatic"}:
+        raise ConfigError(f"deals.approval: {config.deals.approval!r} is none of explicit, automatic")
+    if config.deals.approval == "automatic" and config.beacon.kind != "development":
+        raise ConfigError("deals.approval: automatic approval is for a development beacon; use explicit")
     if config.rtp.one_false_alarm_in == 1:
         raise ConfigError("rtp.one_false_alarm_in: expected 2 or more, or 0 for no alarms at all")
     if config.pools.ticket_lifetime_s < 1:

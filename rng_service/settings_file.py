@@ -60,6 +60,8 @@ COMMENTED: Final[Mapping[str, str]] = {
     "rtp.monitor_interval_s": "How often returns are weighed; and the chance of ever raising a false alarm: one in\n"
     "so many, over all games together. 0 raises none.",
     "rtp.one_false_alarm_in": "",
+    "deals.approval": "explicit: the sale of a deal begins with `sealdraw deal approve`; automatic: at once, which\n"
+    "only a development beacon allows.",
 }
 
 

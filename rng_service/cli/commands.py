@@ -7,6 +7,7 @@ import click
 from rng_service.cli.anchor import anchor
 from rng_service.cli.bench import bench
 from rng_service.cli.caller import caller
+from rng_service.cli.deal import deal
 from rng_service.cli.demo import demo
 from rng_service.cli.doctor import doctor
 from rng_service.cli.export import export
@@ -46,6 +47,7 @@ COMMANDS: Final[tuple[click.Command, ...]] = (
     ledger,
     stats,
     pool,
+    deal,
     keys,
     caller,
     bench,

@@ -25,6 +25,7 @@ from rng_service.front.books import BooksOfProgram, books_of
 from rng_service.front.checks import MAX_MONEY
 from rng_service.game_file_store import GameFileStore
 from rng_service.games import Bet, BetError, GameDefinition, parse_bet, parse_game, resolve_bet
+from rng_service.games.definition import TicketPrice
 from rng_service.games.rounds import awards_features
 from rng_service.ledger.engine import reading
 from rng_service.ledger.models import GameRow, LogEntryRow, PoolRow, StreamRow
@@ -120,12 +121,15 @@ class Stream:
     active: tuple[tuple[Pool, ...], ...] = ()
     # Whether the program is only drawn in rounds: known here, because every draw asks.
     in_rounds: bool = field(init=False)
+    # What a ticket costs where the stream's pools are finite deals.
+    price: TicketPrice | None = field(init=False)
     _bets: dict[str, tuple[str, Bet]] = field(default_factory=dict, repr=False)
     _limits: dict[str, int] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
         program = self.definition.program(self.program_id)
         self.in_rounds = program.feature or awards_features(program)
+        self.price = program.price
 
     def pools(self, lane: int) -> Sequence[Pool]:
         """Return the lane's active pools; the first is drawn from first."""

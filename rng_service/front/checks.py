@@ -91,6 +91,10 @@ class Checks:
         """Return a reason slug."""
         return self._value("reason", check_reason, text, "")
 
+    def slug(self, field: str, text: str) -> str:
+        """Return a slug, as reasons are."""
+        return self._value(field, check_reason, text, "")
+
     def currency(self, field: str, text: str) -> str:
         """Return a currency."""
         return self._value(field, check_currency, text, "")

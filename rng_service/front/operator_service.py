@@ -16,6 +16,7 @@ from rng_service.errors import FailedPrecondition, InvalidArgument, NotFound, Un
 from rng_service.front.audit_service import pool_message
 from rng_service.front.catalog import Catalog
 from rng_service.front.checks import CLASSES, Checks
+from rng_service.front.deal_service import DealService
 from rng_service.front.paging import page_token, read_page
 from rng_service.game_file_store import GameFileStore
 from rng_service.games import parse_game
@@ -60,6 +61,7 @@ class OperatorService:
         self._store = store
         self._draining = draining
         self._rotating = threading.Lock()
+        self.deals = DealService(ledger, config)
 
     def register_game(
         self,
@@ -74,6 +76,7 @@ class OperatorService:
         classes = [checks.play_class(value) for value in request.play_classes] or list(CLASSES.values())
         checks.finish()
         par = self._par(request.definition)
+        self._check_beacon(request.definition)
         self._check_books(request.definition)
         with writing(self._ledger) as connection:
             registered = register_game(
@@ -89,6 +92,12 @@ class OperatorService:
             )
         definition = registered.definition
         return operator_pb2.RegisterGameResponse(game=self._game(definition.game, definition.version))
+
+    def _check_beacon(self, data: bytes) -> None:
+        # Of definitions with files only the step matters here, and a lookup is no deal.
+        if self._config.beacon.kind == "none" and b'"step":"deal"' in data.replace(b" ", b""):
+            problem = "a finite deal needs a beacon: without one, whoever seals it knows its winners (beacon.kind)"
+            raise InvalidArgument(("definition", problem))
 
     def _par(self, data: bytes) -> ParSheet:
         try:

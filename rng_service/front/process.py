@@ -291,6 +291,8 @@ def _services(
             "GetGame": method(operator_pb2.GetGameRequest, operators.get_game, *audit),
             "RetireGame": method(operator_pb2.RetireGameRequest, operators.retire_game, *operate),
             "QuarantinePool": method(operator_pb2.QuarantinePoolRequest, operators.quarantine_pool, *operate),
+            "ApproveDeal": method(operator_pb2.ApproveDealRequest, operators.deals.approve_deal, *operate),
+            "ListDeals": method(operator_pb2.ListDealsRequest, operators.deals.list_deals, *inspect),
             "RotateKeys": method(operator_pb2.RotateKeysRequest, operators.rotate_keys, *operate),
             "AcknowledgeRtpAlarm": method(
                 operator_pb2.AcknowledgeRtpAlarmRequest, returns.acknowledge_rtp_alarm, *operate

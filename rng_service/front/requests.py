@@ -17,6 +17,7 @@ from rng_service.front.catalog import Stream
 from rng_service.front.checks import Checks
 from rng_service.front.rounds import refused
 from rng_service.games import Bet
+from rng_service.games.definition import TicketPrice
 from rng_service.games.placing import PlayError, is_plain
 from rng_service.games.rounds import check_alone
 from rng_service.ledger.tasks import BindTask
@@ -58,6 +59,8 @@ def reserve(request: draw_pb2.ReserveRequest, caller: str, catalog: Streams) -> 
         checks.refuse("client_seed_hash", "the hash of no seed at all, which everybody can foresee")
     tags = checks.tags(request.tags)
     stream = _stream(request, checks, catalog)
+    if stream.price is not None:
+        raise InvalidArgument(("program", "a finite deal takes no client seed, so nothing of it is reserved"))
     payload = payload_hash(
         {
             "method": "Reserve",
@@ -170,6 +173,8 @@ def _draw(
     )
     if not binding.round_id:
         _check_alone(stream, bet)
+    if stream.price is not None:
+        _check_deal(stream.price, binding, bet, special)
     task = BindTask(
         caller,
         request_id,
@@ -218,6 +223,20 @@ def _bet(stream: Stream, text: str, stake: int) -> tuple[str, Bet]:
     if stake > most:
         raise InvalidArgument(("wager.stake_minor", f"at most {most}, so that this bet's top prize can be recorded"))
     return canonical_bet, bet
+
+
+def _check_deal(price: TicketPrice, binding: DrawBinding, bet: Bet | None, special: dict[str, Any]) -> None:
+    """Hold a ticket of a finite deal to its price; nothing but the sealed order decides it."""
+    for field, given in (
+        ("client_seed", binding.client_seed),
+        ("ticket_hash", special.get("ticket")),
+        ("next_client_seed_hash", special.get("next_client_seed_hash")),
+        ("round_id", binding.round_id),
+    ):
+        if given:
+            raise InvalidArgument((field, "a finite deal has none: its order is sealed, and each ticket stands alone"))
+    if bet is None or (binding.stake_minor, binding.currency) != price:
+        raise InvalidArgument(("wager", f"a ticket of this deal costs {price.minor} {price.currency}, and has its bet"))
 
 
 def _check_alone(stream: Stream, bet: Bet | None) -> None:

@@ -129,11 +129,13 @@ def _parse_program(program_id: str, node: Node, files: GameFiles) -> GameProgram
         model,
         _play_classes(fields.get("play_classes")),
         "feature" in fields and fields["feature"].boolean(),
-        *_flare(node, fields, outcome),
+        *_flare(node, fields, outcome, model),
     )
 
 
-def _flare(node: Node, fields: dict[str, Node], outcome: Program) -> tuple[TicketPrice | None, str | None]:
+def _flare(
+    node: Node, fields: dict[str, Node], outcome: Program, model: SettlementModel
+) -> tuple[TicketPrice | None, str | None]:
     """Read what a deal publishes beside its composition; only a deal has it, and every deal has all of it."""
     for key in ("price", "end_of_deal"):
         if outcome.deal_size and key not in fields:
@@ -144,6 +146,8 @@ def _flare(node: Node, fields: dict[str, Node], outcome: Program) -> tuple[Ticke
         return None, None
     if "feature" in fields and fields["feature"].boolean():
         fields["feature"].fail("a deal is no feature: its tickets are sold")
+    if [list(priced.canonical) for _, priced in model.listed_bets()] != [["bet"]]:
+        fields["settlement"].fail("a deal has one bet, its ticket, with nothing to choose")
     price = fields["price"].fields(("minor", "currency"))
     currency = price["currency"].text(3)
     try:

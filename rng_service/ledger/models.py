@@ -87,6 +87,8 @@ class StreamRow(Base):
     play_class: Mapped[str] = mapped_column(String(4))
     lanes: Mapped[int] = mapped_column(Integer)
     pool_size: Mapped[int] = mapped_column(Integer)
+    # Whether its pools are finite deals.
+    deal: Mapped[bool] = mapped_column(Boolean, server_default=false())
     __table_args__ = (UniqueConstraint("game_id", "program", "play_class"),)
 
 
@@ -115,6 +117,14 @@ class PoolRow(Base):
         UniqueConstraint("stream_id", "lane", "number"),
         Index("ix_pools_live", "stream_id", "state"),
     )
+
+
+class DealApprovalRow(Base):
+    """That somebody let the sale of a deal begin; it begins once the entry is published."""
+
+    __tablename__ = "deal_approvals"
+    pool_id: Mapped[int] = mapped_column(ForeignKey("pools.id"), primary_key=True)
+    log_entry_id: Mapped[int] = mapped_column(Key)
 
 
 class GroupRow(Base):

@@ -100,13 +100,16 @@ def register_game(
     if par is not None:
         _add_par(connection, definition, par, origin=origin, now_us=now_us)
     for stream in streams:
+        deal_size = definition.program(stream.program).deal_size
         connection.execute(
             insert(StreamRow).values(
+                deal=bool(deal_size),
                 game_id=game_id,
                 program=stream.program,
                 play_class=stream.play_class,
                 lanes=lanes,
-                pool_size=pool_size,
+                # A deal has as many slots as tickets, whatever was asked for.
+                pool_size=deal_size or pool_size,
             )
         )
         append_entry(connection, StreamLanes(origin=origin, time_us=now_us, stream=str(stream), lanes=lanes))

@@ -71,6 +71,9 @@ def add_record(
     """
     stored = record.stored
     facts, fields = pools[stored.pool], stored.fields
+    if facts.kind == "deal":
+        # The money of a deal is public when it closes: before, it would tell what is left in it.
+        return
     if stored.kind == "settle":
         fold.settlement(
             facts.stream,

@@ -9,6 +9,7 @@ from rng_service.ledger.models import BeaconRoundRow, MetaRow
 from rng_service.ledger.sequencing import append_entry
 from rng_service.log_entries import PoolActivate
 from rng_service.pools.lifecycle import Activation, Event, State, next_activation
+from rng_service.sequencer.approval import may_be_sold
 from rng_service.sequencer.context import Context, LedgerRow, get_meta, move_pool, pools_in
 from rng_service.sequencer.proofs import PublishedLog
 from rng_service.sequencer.publication import cover_key
@@ -55,6 +56,9 @@ def enable_activated(context: Context) -> int:
             continue
         if pool.state != State.ACTIVATING or pool.activate_index is None or pool.commit_index is None:
             # Pools of a lane are used in number order: one whose round came early waits for those before it.
+            held.add(lane)
+            continue
+        if not may_be_sold(context, pool):
             held.add(lane)
             continue
         log = log or PublishedLog(context)

@@ -21,9 +21,10 @@ from rng_service.ledger.sequencing import append_entry
 from rng_service.log_entries import Incident, PoolClose, PoolErase
 from rng_service.pools.lifecycle import Event, State
 from rng_service.pools.slots import SECRET_BYTES
-from rng_service.public_files import voids_path
+from rng_service.public_files import deal_path, voids_path
 from rng_service.sequencer.context import Context, LedgerRow, get_meta, move_pool, pools_in, set_meta
-from rng_service.sequencer.groups import records_of_group
+from rng_service.sequencer.deal_closing import opened_deal
+from rng_service.sequencer.groups import group_secrets, records_of_group
 from rng_service.sequencer.keys import announce_receipt_keys
 
 __all__ = ["Census", "close_pools", "erase_pools", "opened_voids"]
@@ -96,7 +97,7 @@ def opened_voids(connection: Connection, pool: int) -> bytes:
     for record, slot, slots in voids:
         group = record >> POSITION_BITS
         if group not in groups:
-            groups = {group: _group_secrets(connection, group)}
+            groups = {group: group_secrets(connection, group)}
         secrets, places = groups[group]
         at = places[record]
         for offset in range(slots):
@@ -113,6 +114,9 @@ def _close(context: Context, pool: LedgerRow, vault: vault_pb2.PoolState | None)
     if counted != census or sum(census) != pool.size or len(voids) != census.void * (8 + SECRET_BYTES):
         _halt(context, pool, census, counted)
         return False
+    deal = opened_deal(context, pool)
+    if deal is not None:
+        atomic_write(context.config.public_dir / deal_path(pool.pool_id), deal.secrets)
     atomic_write(context.config.public_dir / voids_path(pool.pool_id), voids)
     # A crash right here leaves a file that no entry names; it is written again, with the same bytes.
     context.on_step("close.voids")
@@ -125,6 +129,9 @@ def _close(context: Context, pool: LedgerRow, vault: vault_pb2.PoolState | None)
         drawn=census.drawn,
         void=census.void,
         voids_digest=sha256(voids).digest(),
+        opened_digest=None if deal is None else sha256(deal.secrets).digest(),
+        stake_minor=None if deal is None else deal.stake_minor,
+        payout_minor=None if deal is None else deal.payout_minor,
     )
     with context.writing() as connection:
         moved = move_pool(connection, pool.id, Event.COMPLETED)
@@ -179,23 +186,6 @@ def _pools_without_digest(connection: Connection) -> set[int]:
         .distinct()
     )
     return {row[0] for row in rows}
-
-
-def _group_secrets(connection: Connection, group: int) -> tuple[bytes, dict[int, int]]:
-    """Return a group's opened secrets and where those of each record begin."""
-    secrets = connection.execute(select(GroupRow.secrets).where(GroupRow.id == group)).scalar_one()
-    places: dict[int, int] = {}
-    at = 0
-    first = group << POSITION_BITS
-    for record, kind, slots in connection.execute(
-        select(RecordRow.id, RecordRow.kind, RecordRow.slots)
-        .where(RecordRow.id >= first, RecordRow.id < first + (1 << POSITION_BITS))
-        .order_by(RecordRow.id)
-    ):
-        if kind in {"draw", "void"}:
-            places[record] = at
-            at += SECRET_BYTES * slots
-    return bytes(secrets or b""), places
 
 
 def _close_key(pool: int) -> str:

@@ -10,6 +10,7 @@ from sqlalchemy import ColumnElement, Connection, and_, select, tuple_
 
 from rng_service.ledger.models import FAMILY_SETTLEMENT, FAMILY_TICKET, POSITION_BITS, GroupRow, RecordRow
 from rng_service.ledger.statements import execute
+from rng_service.pools.slots import SECRET_BYTES
 from rng_service.sequencer.context import LedgerRow
 from rng_service.sequencer.selection import Candidate, Run
 
@@ -18,6 +19,7 @@ __all__ = [
     "StoredGroup",
     "StoredRecord",
     "candidate",
+    "group_secrets",
     "independent_batches",
     "read_groups",
     "records_of_group",
@@ -155,3 +157,20 @@ def ticket_bindings(connection: Connection, draws: Iterable[StoredRecord]) -> di
         )
         found.update({(row[0], row[1]): bytes(row[2]) for row in rows})
     return found
+
+
+def group_secrets(connection: Connection, group: int) -> tuple[bytes, dict[int, int]]:
+    """Return a group's opened secrets and where those of each record begin."""
+    secrets = connection.execute(select(GroupRow.secrets).where(GroupRow.id == group)).scalar_one()
+    places: dict[int, int] = {}
+    at = 0
+    first = group << POSITION_BITS
+    for record, kind, slots in connection.execute(
+        select(RecordRow.id, RecordRow.kind, RecordRow.slots)
+        .where(RecordRow.id >= first, RecordRow.id < first + (1 << POSITION_BITS))
+        .order_by(RecordRow.id)
+    ):
+        if kind in {"draw", "void"}:
+            places[record] = at
+            at += SECRET_BYTES * slots
+    return bytes(secrets or b""), places

@@ -13,7 +13,7 @@ from rng_service.public_files import game_path, par_paths, rtp_table_paths
 from rng_service.sequencer.context import Context, get_meta, move_pool, set_meta
 from rng_service.sequencer.site import write_index_page
 
-__all__ = ["cover_key", "publish", "settle_published"]
+__all__ = ["cover_key", "publish", "settle_published", "settled_size"]
 
 BATCH = 512
 _SETTLED = "settled-size"
@@ -53,7 +53,7 @@ def publish(context: Context, writer: LogWriter) -> int:
 def settle_published(context: Context, size: int) -> None:
     """Let the first ``size`` entries have their effects in the ledger; those that had them are skipped."""
     with context.reading() as connection:
-        settled = int(get_meta(connection, _SETTLED) or 0)
+        settled = settled_size(connection)
     if settled >= size:
         return
     note = (context.config.public_dir / "checkpoint").read_bytes()
@@ -70,6 +70,11 @@ def settle_published(context: Context, size: int) -> None:
     context.on_step("publish.settled")
     if shown:
         write_index_page(context)
+
+
+def settled_size(connection: Connection) -> int:
+    """Return how many entries are published and have had their effects."""
+    return int(get_meta(connection, _SETTLED) or 0)
 
 
 def cover_key(pool: int) -> str:

@@ -30,12 +30,17 @@ class WantedPool(NamedTuple):
     stream_id: int
     size: int
     game_digest: bytes
+    deal: bool = False
 
 
 def refill(context: Context, *, limit: int) -> int:
     """Seal and commit up to ``limit`` pools and return how many; the lanes that are shortest of pools come first."""
     with context.reading() as connection:
         wanted = wanted_pools(connection, context.config.service.environment, context.config.pools.ready)
+    if context.chain is None and any(item.deal for item in wanted):
+        # Whoever seals a deal would know its winners: only a round that comes later takes that away.
+        context.warnings.append("deals are not sealed: they need a beacon, and none is configured")
+        wanted = [item for item in wanted if not item.deal]
     for item in wanted[:limit]:
         _seal(context, item)
     return len(wanted[:limit])
@@ -61,7 +66,8 @@ def wanted_pools(connection: Connection, environment: str, ready: int) -> list[W
             for nth in range(missing):
                 named = PoolId(environment, stream, lane, first + nth)
                 # The lane that has nothing at all is served before one that lacks only its reserve.
-                ranked[ready - missing + nth].append(WantedPool(named, row.id, row.pool_size, bytes(row.digest)))
+                missed = WantedPool(named, row.id, row.pool_size, bytes(row.digest), row.deal)
+                ranked[ready - missing + nth].append(missed)
     return [item for _, items in sorted(ranked.items()) for item in items]
 
 
@@ -74,7 +80,8 @@ def _next_number(connection: Connection, stream_id: int, lane: int) -> int:
 
 def _seal(context: Context, wanted: WantedPool) -> None:
     name = str(wanted.pool)
-    sealed = context.vault.seal_pool(name, wanted.size)
+    kind = "deal" if wanted.deal else "independent"
+    sealed = context.vault.seal_pool(name, wanted.size, kind)
     # A crash right here leaves a key in the vault and nothing else: the next pass gets the same leaves again.
     context.on_step("seal.vault")
     leaves = [sealed.leaves[at : at + SECRET_BYTES] for at in range(0, len(sealed.leaves), SECRET_BYTES)]
@@ -91,6 +98,7 @@ def _seal(context: Context, wanted: WantedPool) -> None:
         origin=context.origin,
         time_us=now_us,
         pool=name,
+        kind=kind,
         size=wanted.size,
         slot_root=sealed.slot_root,
         game_digest=wanted.game_digest,

@@ -6,12 +6,16 @@ further slot of the pool can be bound, and the sequencer knows exactly where its
 
 from sqlalchemy import Connection, select, update
 
-from rng_service.errors import NotFound
+from rng_service.errors import FailedPrecondition, NotFound
+from rng_service.games import parse_game
 from rng_service.ledger.models import GameRow, PoolRow, StreamRow
 from rng_service.names import check_reason
 from rng_service.pools.lifecycle import Event, sources, target
 
-__all__ = ["request_quarantine", "retire_game"]
+__all__ = ["WITHDRAWN", "request_quarantine", "retire_game"]
+
+WITHDRAWN = "withdrawn"
+"""The reason of a pool.quarantine by which an operator ends the sale of a deal."""
 
 
 def request_quarantine(connection: Connection, pool_id: str, reason: str = "quarantine") -> bool:
@@ -20,8 +24,18 @@ def request_quarantine(connection: Connection, pool_id: str, reason: str = "quar
     ``reason`` is that of the log's pool.quarantine. Raises NotFound for a pool that does not exist.
     """
     check_reason(reason)
-    if connection.execute(select(PoolRow.id).where(PoolRow.pool_id == pool_id)).first() is None:
+    pool = connection.execute(
+        select(PoolRow.id, StreamRow.deal, StreamRow.program, GameRow.definition)
+        .join(StreamRow, StreamRow.id == PoolRow.stream_id)
+        .join(GameRow, GameRow.id == StreamRow.game_id)
+        .where(PoolRow.pool_id == pool_id)
+    ).one_or_none()
+    if pool is None:
         raise NotFound(f"pool {pool_id[:200]!r} does not exist")
+    if pool.deal and reason == WITHDRAWN and not _withdrawable(bytes(pool.definition), pool.program):
+        raise FailedPrecondition(
+            "SOLD_OUT_ONLY", f"{pool_id} is sold to the last ticket: its game says so to everybody"
+        )
     stopped = connection.execute(
         update(PoolRow)
         .where(PoolRow.pool_id == pool_id, PoolRow.state.in_(sorted(sources(Event.QUARANTINE))))
@@ -51,3 +65,7 @@ def retire_game(connection: Connection, game: str, version: int, *, now_us: int)
         .values(state=target(Event.QUARANTINE).value, reason="retired")
     )
     return stopped.rowcount
+
+
+def _withdrawable(definition: bytes, program: str) -> bool:
+    return parse_game(definition).program(program).end_of_deal == "withdrawable"

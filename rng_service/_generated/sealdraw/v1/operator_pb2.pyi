@@ -812,3 +812,180 @@ class ListRtpTablesResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ListRtpTablesResponse: _TypeAlias = ListRtpTablesResponse  # noqa: Y015
+
+@_typing.final
+class ApproveDealRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    POOL_ID_FIELD_NUMBER: _builtins.int
+    APPROVER_FIELD_NUMBER: _builtins.int
+    REFERENCE_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    pool_id: _builtins.str
+    approver: _builtins.str
+    """A slug: who answers for it."""
+    reference: _builtins.str
+    """What it rests on, such as the number of a letter; optional."""
+    def __init__(
+        self,
+        *,
+        request_id: _builtins.str = ...,
+        pool_id: _builtins.str = ...,
+        approver: _builtins.str = ...,
+        reference: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["approver", b"approver", "pool_id", b"pool_id", "reference", b"reference", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ApproveDealRequest: _TypeAlias = ApproveDealRequest  # noqa: Y015
+
+@_typing.final
+class ApproveDealResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DEAL_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def deal(self) -> Global___Deal: ...
+    def __init__(
+        self,
+        *,
+        deal: Global___Deal | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["deal", b"deal"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["deal", b"deal"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ApproveDealResponse: _TypeAlias = ApproveDealResponse  # noqa: Y015
+
+@_typing.final
+class DealTier(_message.Message):
+    """DealTier is one line of a deal's published prize structure."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MULTIPLIER_FIELD_NUMBER: _builtins.int
+    TICKETS_FIELD_NUMBER: _builtins.int
+    SOLD_FIELD_NUMBER: _builtins.int
+    multiplier: _builtins.str
+    """An exact fraction: what a ticket of this tier pays for each unit of its price."""
+    tickets: _builtins.int
+    sold: _builtins.int
+    """How many of them were sold; only of a closed deal, since before it would tell what is left."""
+    def __init__(
+        self,
+        *,
+        multiplier: _builtins.str = ...,
+        tickets: _builtins.int = ...,
+        sold: _builtins.int | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_sold", b"_sold", "sold", b"sold"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_sold", b"_sold", "multiplier", b"multiplier", "sold", b"sold", "tickets", b"tickets"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__sold: _TypeAlias = _typing.Literal["sold"]  # noqa: Y015
+    _WhichOneofArgType__sold: _TypeAlias = _typing.Literal["_sold", b"_sold"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__sold) -> _WhichOneofReturnType__sold | None: ...
+
+Global___DealTier: _TypeAlias = DealTier  # noqa: Y015
+
+@_typing.final
+class Deal(_message.Message):
+    """Deal is one finite deal: its flare and how far it is sold."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    POOL_FIELD_NUMBER: _builtins.int
+    APPROVED_FIELD_NUMBER: _builtins.int
+    SOLD_FIELD_NUMBER: _builtins.int
+    VOID_FIELD_NUMBER: _builtins.int
+    PRICE_MINOR_FIELD_NUMBER: _builtins.int
+    CURRENCY_FIELD_NUMBER: _builtins.int
+    END_OF_DEAL_FIELD_NUMBER: _builtins.int
+    TIERS_FIELD_NUMBER: _builtins.int
+    GAME_DIGEST_FIELD_NUMBER: _builtins.int
+    approved: _builtins.bool
+    sold: _builtins.int
+    void: _builtins.int
+    price_minor: _builtins.int
+    currency: _builtins.str
+    end_of_deal: _builtins.str
+    game_digest: _builtins.bytes
+    @_builtins.property
+    def pool(self) -> _types_pb2.Pool: ...
+    @_builtins.property
+    def tiers(self) -> _containers.RepeatedCompositeFieldContainer[Global___DealTier]: ...
+    def __init__(
+        self,
+        *,
+        pool: _types_pb2.Pool | None = ...,
+        approved: _builtins.bool = ...,
+        sold: _builtins.int = ...,
+        void: _builtins.int = ...,
+        price_minor: _builtins.int = ...,
+        currency: _builtins.str = ...,
+        end_of_deal: _builtins.str = ...,
+        tiers: _abc.Iterable[Global___DealTier] | None = ...,
+        game_digest: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["pool", b"pool"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["approved", b"approved", "currency", b"currency", "end_of_deal", b"end_of_deal", "game_digest", b"game_digest", "pool", b"pool", "price_minor", b"price_minor", "sold", b"sold", "tiers", b"tiers", "void", b"void"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Deal: _TypeAlias = Deal  # noqa: Y015
+
+@_typing.final
+class ListDealsRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    GAME_FIELD_NUMBER: _builtins.int
+    page_size: _builtins.int
+    page_token: _builtins.str
+    game: _builtins.str
+    """Restricts the list to one game."""
+    def __init__(
+        self,
+        *,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+        game: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["game", b"game", "page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListDealsRequest: _TypeAlias = ListDealsRequest  # noqa: Y015
+
+@_typing.final
+class ListDealsResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DEALS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    @_builtins.property
+    def deals(self) -> _containers.RepeatedCompositeFieldContainer[Global___Deal]: ...
+    def __init__(
+        self,
+        *,
+        deals: _abc.Iterable[Global___Deal] | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["deals", b"deals", "next_page_token", b"next_page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListDealsResponse: _TypeAlias = ListDealsResponse  # noqa: Y015

@@ -65,6 +65,16 @@ class OperatorServiceStub:
                 request_serializer=sealdraw_dot_v1_dot_operator__pb2.QuarantinePoolRequest.SerializeToString,
                 response_deserializer=sealdraw_dot_v1_dot_operator__pb2.QuarantinePoolResponse.FromString,
                 _registered_method=True)
+        self.ApproveDeal = channel.unary_unary(
+                '/sealdraw.v1.OperatorService/ApproveDeal',
+                request_serializer=sealdraw_dot_v1_dot_operator__pb2.ApproveDealRequest.SerializeToString,
+                response_deserializer=sealdraw_dot_v1_dot_operator__pb2.ApproveDealResponse.FromString,
+                _registered_method=True)
+        self.ListDeals = channel.unary_unary(
+                '/sealdraw.v1.OperatorService/ListDeals',
+                request_serializer=sealdraw_dot_v1_dot_operator__pb2.ListDealsRequest.SerializeToString,
+                response_deserializer=sealdraw_dot_v1_dot_operator__pb2.ListDealsResponse.FromString,
+                _registered_method=True)
         self.RotateKeys = channel.unary_unary(
                 '/sealdraw.v1.OperatorService/RotateKeys',
                 request_serializer=sealdraw_dot_v1_dot_operator__pb2.RotateKeysRequest.SerializeToString,
@@ -139,6 +149,20 @@ class OperatorServiceServicer:
 
     def QuarantinePool(self, request, context):
         """QuarantinePool takes a pool out of use for ever; its remaining slots are opened to the public.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ApproveDeal(self, request, context):
+        """ApproveDeal lets the sale of an activated deal begin; it begins once the approval is in the log.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListDeals(self, request, context):
+        """ListDeals is the inventory of finite deals: what was activated, sold and not sold.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -219,6 +243,16 @@ def add_OperatorServiceServicer_to_server(servicer, server):
                     servicer.QuarantinePool,
                     request_deserializer=sealdraw_dot_v1_dot_operator__pb2.QuarantinePoolRequest.FromString,
                     response_serializer=sealdraw_dot_v1_dot_operator__pb2.QuarantinePoolResponse.SerializeToString,
+            ),
+            'ApproveDeal': grpc.unary_unary_rpc_method_handler(
+                    servicer.ApproveDeal,
+                    request_deserializer=sealdraw_dot_v1_dot_operator__pb2.ApproveDealRequest.FromString,
+                    response_serializer=sealdraw_dot_v1_dot_operator__pb2.ApproveDealResponse.SerializeToString,
+            ),
+            'ListDeals': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListDeals,
+                    request_deserializer=sealdraw_dot_v1_dot_operator__pb2.ListDealsRequest.FromString,
+                    response_serializer=sealdraw_dot_v1_dot_operator__pb2.ListDealsResponse.SerializeToString,
             ),
             'RotateKeys': grpc.unary_unary_rpc_method_handler(
                     servicer.RotateKeys,
@@ -414,6 +448,60 @@ class OperatorService:
             '/sealdraw.v1.OperatorService/QuarantinePool',
             sealdraw_dot_v1_dot_operator__pb2.QuarantinePoolRequest.SerializeToString,
             sealdraw_dot_v1_dot_operator__pb2.QuarantinePoolResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ApproveDeal(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/sealdraw.v1.OperatorService/ApproveDeal',
+            sealdraw_dot_v1_dot_operator__pb2.ApproveDealRequest.SerializeToString,
+            sealdraw_dot_v1_dot_operator__pb2.ApproveDealResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListDeals(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/sealdraw.v1.OperatorService/ListDeals',
+            sealdraw_dot_v1_dot_operator__pb2.ListDealsRequest.SerializeToString,
+            sealdraw_dot_v1_dot_operator__pb2.ListDealsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -47,6 +47,10 @@ class OperatorServiceStub:
     """RetireGame ends a game version: no more draws, its remaining slots are voided and opened, its pools close."""
     QuarantinePool: _grpc.UnaryUnaryMultiCallable[_operator_pb2.QuarantinePoolRequest, _operator_pb2.QuarantinePoolResponse]
     """QuarantinePool takes a pool out of use for ever; its remaining slots are opened to the public."""
+    ApproveDeal: _grpc.UnaryUnaryMultiCallable[_operator_pb2.ApproveDealRequest, _operator_pb2.ApproveDealResponse]
+    """ApproveDeal lets the sale of an activated deal begin; it begins once the approval is in the log."""
+    ListDeals: _grpc.UnaryUnaryMultiCallable[_operator_pb2.ListDealsRequest, _operator_pb2.ListDealsResponse]
+    """ListDeals is the inventory of finite deals: what was activated, sold and not sold."""
     RotateKeys: _grpc.UnaryUnaryMultiCallable[_operator_pb2.RotateKeysRequest, _operator_pb2.RotateKeysResponse]
     """RotateKeys replaces keys without interruption."""
     AcknowledgeRtpAlarm: _grpc.UnaryUnaryMultiCallable[_operator_pb2.AcknowledgeRtpAlarmRequest, _operator_pb2.AcknowledgeRtpAlarmResponse]
@@ -81,6 +85,10 @@ class OperatorServiceAsyncStub(OperatorServiceStub):
     """RetireGame ends a game version: no more draws, its remaining slots are voided and opened, its pools close."""
     QuarantinePool: _aio.UnaryUnaryMultiCallable[_operator_pb2.QuarantinePoolRequest, _operator_pb2.QuarantinePoolResponse]  # type: ignore[assignment]
     """QuarantinePool takes a pool out of use for ever; its remaining slots are opened to the public."""
+    ApproveDeal: _aio.UnaryUnaryMultiCallable[_operator_pb2.ApproveDealRequest, _operator_pb2.ApproveDealResponse]  # type: ignore[assignment]
+    """ApproveDeal lets the sale of an activated deal begin; it begins once the approval is in the log."""
+    ListDeals: _aio.UnaryUnaryMultiCallable[_operator_pb2.ListDealsRequest, _operator_pb2.ListDealsResponse]  # type: ignore[assignment]
+    """ListDeals is the inventory of finite deals: what was activated, sold and not sold."""
     RotateKeys: _aio.UnaryUnaryMultiCallable[_operator_pb2.RotateKeysRequest, _operator_pb2.RotateKeysResponse]  # type: ignore[assignment]
     """RotateKeys replaces keys without interruption."""
     AcknowledgeRtpAlarm: _aio.UnaryUnaryMultiCallable[_operator_pb2.AcknowledgeRtpAlarmRequest, _operator_pb2.AcknowledgeRtpAlarmResponse]  # type: ignore[assignment]
@@ -148,6 +156,22 @@ class OperatorServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_operator_pb2.QuarantinePoolResponse, _abc.Awaitable[_operator_pb2.QuarantinePoolResponse]]:
         """QuarantinePool takes a pool out of use for ever; its remaining slots are opened to the public."""
+
+    @_abc_1.abstractmethod
+    def ApproveDeal(
+        self,
+        request: _operator_pb2.ApproveDealRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_operator_pb2.ApproveDealResponse, _abc.Awaitable[_operator_pb2.ApproveDealResponse]]:
+        """ApproveDeal lets the sale of an activated deal begin; it begins once the approval is in the log."""
+
+    @_abc_1.abstractmethod
+    def ListDeals(
+        self,
+        request: _operator_pb2.ListDealsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_operator_pb2.ListDealsResponse, _abc.Awaitable[_operator_pb2.ListDealsResponse]]:
+        """ListDeals is the inventory of finite deals: what was activated, sold and not sold."""
 
     @_abc_1.abstractmethod
     def RotateKeys(

@@ -167,6 +167,9 @@ class GetStateResponse(_message.Message):
     POOLS_FIELD_NUMBER: _builtins.int
     HARDENING_FIELD_NUMBER: _builtins.int
     REFUSED_BINDINGS_FIELD_NUMBER: _builtins.int
+    ENTROPY_FIELD_NUMBER: _builtins.int
+    TEST_STREAMS_FIELD_NUMBER: _builtins.int
+    TEST_STREAM_BYTES_FIELD_NUMBER: _builtins.int
     origin: _builtins.str
     log_vkey: _builtins.str
     """The verifier key of the checkpoint key, one line, without a line end."""
@@ -183,6 +186,9 @@ class GetStateResponse(_message.Message):
     checkpoint_root: _builtins.bytes
     refused_bindings: _builtins.int
     """Bindings refused because the slot was bound to another."""
+    test_streams: _builtins.int
+    """Streams of test bits that were begun, and bytes that they gave, since the vault was started."""
+    test_stream_bytes: _builtins.int
     @_builtins.property
     def receipt_keys(self) -> _containers.RepeatedCompositeFieldContainer[Global___ReceiptKey]: ...
     @_builtins.property
@@ -191,6 +197,8 @@ class GetStateResponse(_message.Message):
     def hardening(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
         """Hardening measures and whether each could be had."""
 
+    @_builtins.property
+    def entropy(self) -> Global___EntropyState: ...
     def __init__(
         self,
         *,
@@ -209,14 +217,57 @@ class GetStateResponse(_message.Message):
         pools: _abc.Iterable[Global___PoolState] | None = ...,
         hardening: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
         refused_bindings: _builtins.int = ...,
+        entropy: Global___EntropyState | None = ...,
+        test_streams: _builtins.int = ...,
+        test_stream_bytes: _builtins.int = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["entropy", b"entropy"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["checkpoint_root", b"checkpoint_root", "checkpoint_size", b"checkpoint_size", "drbg_created_us", b"drbg_created_us", "drbg_epoch", b"drbg_epoch", "drbg_instance", b"drbg_instance", "hardening", b"hardening", "journal_head", b"journal_head", "journal_sequence", b"journal_sequence", "kek_created_us", b"kek_created_us", "kek_epoch", b"kek_epoch", "log_vkey", b"log_vkey", "origin", b"origin", "pools", b"pools", "receipt_keys", b"receipt_keys", "refused_bindings", b"refused_bindings"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["checkpoint_root", b"checkpoint_root", "checkpoint_size", b"checkpoint_size", "drbg_created_us", b"drbg_created_us", "drbg_epoch", b"drbg_epoch", "drbg_instance", b"drbg_instance", "entropy", b"entropy", "hardening", b"hardening", "journal_head", b"journal_head", "journal_sequence", b"journal_sequence", "kek_created_us", b"kek_created_us", "kek_epoch", b"kek_epoch", "log_vkey", b"log_vkey", "origin", b"origin", "pools", b"pools", "receipt_keys", b"receipt_keys", "refused_bindings", b"refused_bindings", "test_stream_bytes", b"test_stream_bytes", "test_streams", b"test_streams"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___GetStateResponse: _TypeAlias = GetStateResponse  # noqa: Y015
+
+@_typing.final
+class EntropyState(_message.Message):
+    """EntropyState says whether keys are made, and which pools are not drawn from."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SAMPLES_FIELD_NUMBER: _builtins.int
+    FAILED_TEST_FIELD_NUMBER: _builtins.int
+    FAILURE_FIELD_NUMBER: _builtins.int
+    FAILURES_FIELD_NUMBER: _builtins.int
+    SUSPECT_POOLS_FIELD_NUMBER: _builtins.int
+    samples: _builtins.int
+    """Samples (bytes) of the source that passed since the vault was started."""
+    failed_test: _builtins.str
+    """The health test that the source failed, empty while it is good."""
+    failure: _builtins.str
+    """What was found, for people."""
+    failures: _builtins.int
+    """Failures in the journal: a number that grows names each of them."""
+    @_builtins.property
+    def suspect_pools(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Pools that were sealed since the last good test before a failure."""
+
+    def __init__(
+        self,
+        *,
+        samples: _builtins.int = ...,
+        failed_test: _builtins.str = ...,
+        failure: _builtins.str = ...,
+        failures: _builtins.int = ...,
+        suspect_pools: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["failed_test", b"failed_test", "failure", b"failure", "failures", b"failures", "samples", b"samples", "suspect_pools", b"suspect_pools"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___EntropyState: _TypeAlias = EntropyState  # noqa: Y015
 
 @_typing.final
 class PoolState(_message.Message):
@@ -355,6 +406,7 @@ class ActivatePoolRequest(_message.Message):
     POOL_ID_FIELD_NUMBER: _builtins.int
     COMMIT_FIELD_NUMBER: _builtins.int
     ACTIVATION_FIELD_NUMBER: _builtins.int
+    TEST_FIELD_NUMBER: _builtins.int
     pool_id: _builtins.str
     @_builtins.property
     def commit(self) -> Global___LoggedEntry:
@@ -362,16 +414,21 @@ class ActivatePoolRequest(_message.Message):
 
     @_builtins.property
     def activation(self) -> Global___LoggedEntry: ...
+    @_builtins.property
+    def test(self) -> Global___LoggedEntry:
+        """The pool.test entry, for a pool whose commitment names a test plan."""
+
     def __init__(
         self,
         *,
         pool_id: _builtins.str = ...,
         commit: Global___LoggedEntry | None = ...,
         activation: Global___LoggedEntry | None = ...,
+        test: Global___LoggedEntry | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["activation", b"activation", "commit", b"commit"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["activation", b"activation", "commit", b"commit", "test", b"test"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["activation", b"activation", "commit", b"commit", "pool_id", b"pool_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["activation", b"activation", "commit", b"commit", "pool_id", b"pool_id", "test", b"test"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -391,6 +448,122 @@ class ActivatePoolResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ActivatePoolResponse: _TypeAlias = ActivatePoolResponse  # noqa: Y015
+
+@_typing.final
+class TestPoolRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    POOL_ID_FIELD_NUMBER: _builtins.int
+    COMMIT_FIELD_NUMBER: _builtins.int
+    ACTIVATION_FIELD_NUMBER: _builtins.int
+    PLAN_FIELD_NUMBER: _builtins.int
+    DEFINITION_FIELD_NUMBER: _builtins.int
+    pool_id: _builtins.str
+    plan: _builtins.bytes
+    """The documents with the digests that the commitment names."""
+    definition: _builtins.bytes
+    @_builtins.property
+    def commit(self) -> Global___LoggedEntry: ...
+    @_builtins.property
+    def activation(self) -> Global___LoggedEntry: ...
+    def __init__(
+        self,
+        *,
+        pool_id: _builtins.str = ...,
+        commit: Global___LoggedEntry | None = ...,
+        activation: Global___LoggedEntry | None = ...,
+        plan: _builtins.bytes = ...,
+        definition: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["activation", b"activation", "commit", b"commit"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["activation", b"activation", "commit", b"commit", "definition", b"definition", "plan", b"plan", "pool_id", b"pool_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TestPoolRequest: _TypeAlias = TestPoolRequest  # noqa: Y015
+
+@_typing.final
+class TestPoolResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    VERDICT_FIELD_NUMBER: _builtins.int
+    TEST_FIELD_NUMBER: _builtins.int
+    SIGNATURE_FIELD_NUMBER: _builtins.int
+    KEY_ID_FIELD_NUMBER: _builtins.int
+    verdict: _builtins.str
+    """pass or fail."""
+    test: _builtins.str
+    """The test that failed, empty for a pass."""
+    signature: _builtins.bytes
+    """Ed25519 by the receipt key over POOL_TEST_LABEL || lp(origin) || lp(pool_id) || D || lp(B) || plan digest ||
+    lp(verdict) || lp(test).
+    """
+    key_id: _builtins.str
+    def __init__(
+        self,
+        *,
+        verdict: _builtins.str = ...,
+        test: _builtins.str = ...,
+        signature: _builtins.bytes = ...,
+        key_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["key_id", b"key_id", "signature", b"signature", "test", b"test", "verdict", b"verdict"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TestPoolResponse: _TypeAlias = TestPoolResponse  # noqa: Y015
+
+@_typing.final
+class StreamTestBitsRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    N_BYTES_FIELD_NUMBER: _builtins.int
+    n_bytes: _builtins.int
+    """1 to 2^30."""
+    def __init__(
+        self,
+        *,
+        n_bytes: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["n_bytes", b"n_bytes"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___StreamTestBitsRequest: _TypeAlias = StreamTestBitsRequest  # noqa: Y015
+
+@_typing.final
+class StreamTestBitsResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DATA_FIELD_NUMBER: _builtins.int
+    STREAM_FIELD_NUMBER: _builtins.int
+    DRBG_INSTANCE_FIELD_NUMBER: _builtins.int
+    DRBG_EPOCH_FIELD_NUMBER: _builtins.int
+    data: _builtins.bytes
+    stream: _builtins.int
+    """On the first message only."""
+    drbg_instance: _builtins.str
+    drbg_epoch: _builtins.int
+    def __init__(
+        self,
+        *,
+        data: _builtins.bytes = ...,
+        stream: _builtins.int = ...,
+        drbg_instance: _builtins.str = ...,
+        drbg_epoch: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["data", b"data", "drbg_epoch", b"drbg_epoch", "drbg_instance", b"drbg_instance", "stream", b"stream"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___StreamTestBitsResponse: _TypeAlias = StreamTestBitsResponse  # noqa: Y015
 
 @_typing.final
 class Opening(_message.Message):

@@ -50,6 +50,16 @@ class VaultServiceStub:
                 request_serializer=sealdraw_dot_vault_dot_v1_dot_vault__pb2.ActivatePoolRequest.SerializeToString,
                 response_deserializer=sealdraw_dot_vault_dot_v1_dot_vault__pb2.ActivatePoolResponse.FromString,
                 _registered_method=True)
+        self.TestPool = channel.unary_unary(
+                '/sealdraw.vault.v1.VaultService/TestPool',
+                request_serializer=sealdraw_dot_vault_dot_v1_dot_vault__pb2.TestPoolRequest.SerializeToString,
+                response_deserializer=sealdraw_dot_vault_dot_v1_dot_vault__pb2.TestPoolResponse.FromString,
+                _registered_method=True)
+        self.StreamTestBits = channel.unary_stream(
+                '/sealdraw.vault.v1.VaultService/StreamTestBits',
+                request_serializer=sealdraw_dot_vault_dot_v1_dot_vault__pb2.StreamTestBitsRequest.SerializeToString,
+                response_deserializer=sealdraw_dot_vault_dot_v1_dot_vault__pb2.StreamTestBitsResponse.FromString,
+                _registered_method=True)
         self.OpenGroup = channel.unary_unary(
                 '/sealdraw.vault.v1.VaultService/OpenGroup',
                 request_serializer=sealdraw_dot_vault_dot_v1_dot_vault__pb2.OpenGroupRequest.SerializeToString,
@@ -102,6 +112,20 @@ class VaultServiceServicer:
 
     def ActivatePool(self, request, context):
         """ActivatePool lets slots of a pool be opened, after proof that its commitment stands in a checkpoint signed here.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def TestPool(self, request, context):
+        """TestPool runs the test plan that a commitment names on an activated pool, and signs the verdict.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def StreamTestBits(self, request, context):
+        """StreamTestBits gives bits of a generator that is seeded from the vault's own and from which nothing else is ever made.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -166,6 +190,16 @@ def add_VaultServiceServicer_to_server(servicer, server):
                     servicer.ActivatePool,
                     request_deserializer=sealdraw_dot_vault_dot_v1_dot_vault__pb2.ActivatePoolRequest.FromString,
                     response_serializer=sealdraw_dot_vault_dot_v1_dot_vault__pb2.ActivatePoolResponse.SerializeToString,
+            ),
+            'TestPool': grpc.unary_unary_rpc_method_handler(
+                    servicer.TestPool,
+                    request_deserializer=sealdraw_dot_vault_dot_v1_dot_vault__pb2.TestPoolRequest.FromString,
+                    response_serializer=sealdraw_dot_vault_dot_v1_dot_vault__pb2.TestPoolResponse.SerializeToString,
+            ),
+            'StreamTestBits': grpc.unary_stream_rpc_method_handler(
+                    servicer.StreamTestBits,
+                    request_deserializer=sealdraw_dot_vault_dot_v1_dot_vault__pb2.StreamTestBitsRequest.FromString,
+                    response_serializer=sealdraw_dot_vault_dot_v1_dot_vault__pb2.StreamTestBitsResponse.SerializeToString,
             ),
             'OpenGroup': grpc.unary_unary_rpc_method_handler(
                     servicer.OpenGroup,
@@ -280,6 +314,60 @@ class VaultService:
             '/sealdraw.vault.v1.VaultService/ActivatePool',
             sealdraw_dot_vault_dot_v1_dot_vault__pb2.ActivatePoolRequest.SerializeToString,
             sealdraw_dot_vault_dot_v1_dot_vault__pb2.ActivatePoolResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def TestPool(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/sealdraw.vault.v1.VaultService/TestPool',
+            sealdraw_dot_vault_dot_v1_dot_vault__pb2.TestPoolRequest.SerializeToString,
+            sealdraw_dot_vault_dot_v1_dot_vault__pb2.TestPoolResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def StreamTestBits(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/sealdraw.vault.v1.VaultService/StreamTestBits',
+            sealdraw_dot_vault_dot_v1_dot_vault__pb2.StreamTestBitsRequest.SerializeToString,
+            sealdraw_dot_vault_dot_v1_dot_vault__pb2.StreamTestBitsResponse.FromString,
             options,
             channel_credentials,
             insecure,

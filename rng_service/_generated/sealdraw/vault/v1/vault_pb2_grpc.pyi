@@ -41,6 +41,10 @@ class VaultServiceStub:
     """SealPool makes the key of a pool, once, and streams the slot leaves. Asking again returns the same leaves."""
     ActivatePool: _grpc.UnaryUnaryMultiCallable[_vault_pb2.ActivatePoolRequest, _vault_pb2.ActivatePoolResponse]
     """ActivatePool lets slots of a pool be opened, after proof that its commitment stands in a checkpoint signed here."""
+    TestPool: _grpc.UnaryUnaryMultiCallable[_vault_pb2.TestPoolRequest, _vault_pb2.TestPoolResponse]
+    """TestPool runs the test plan that a commitment names on an activated pool, and signs the verdict."""
+    StreamTestBits: _grpc.UnaryStreamMultiCallable[_vault_pb2.StreamTestBitsRequest, _vault_pb2.StreamTestBitsResponse]
+    """StreamTestBits gives bits of a generator that is seeded from the vault's own and from which nothing else is ever made."""
     OpenGroup: _grpc.UnaryUnaryMultiCallable[_vault_pb2.OpenGroupRequest, _vault_pb2.OpenGroupResponse]
     """OpenGroup journals every binding of the group durably, then returns secrets and one signature for the group."""
     VoidPool: _grpc.UnaryUnaryMultiCallable[_vault_pb2.VoidPoolRequest, _vault_pb2.VoidPoolResponse]
@@ -65,6 +69,10 @@ class VaultServiceAsyncStub(VaultServiceStub):
     """SealPool makes the key of a pool, once, and streams the slot leaves. Asking again returns the same leaves."""
     ActivatePool: _aio.UnaryUnaryMultiCallable[_vault_pb2.ActivatePoolRequest, _vault_pb2.ActivatePoolResponse]  # type: ignore[assignment]
     """ActivatePool lets slots of a pool be opened, after proof that its commitment stands in a checkpoint signed here."""
+    TestPool: _aio.UnaryUnaryMultiCallable[_vault_pb2.TestPoolRequest, _vault_pb2.TestPoolResponse]  # type: ignore[assignment]
+    """TestPool runs the test plan that a commitment names on an activated pool, and signs the verdict."""
+    StreamTestBits: _aio.UnaryStreamMultiCallable[_vault_pb2.StreamTestBitsRequest, _vault_pb2.StreamTestBitsResponse]  # type: ignore[assignment]
+    """StreamTestBits gives bits of a generator that is seeded from the vault's own and from which nothing else is ever made."""
     OpenGroup: _aio.UnaryUnaryMultiCallable[_vault_pb2.OpenGroupRequest, _vault_pb2.OpenGroupResponse]  # type: ignore[assignment]
     """OpenGroup journals every binding of the group durably, then returns secrets and one signature for the group."""
     VoidPool: _aio.UnaryUnaryMultiCallable[_vault_pb2.VoidPoolRequest, _vault_pb2.VoidPoolResponse]  # type: ignore[assignment]
@@ -104,6 +112,22 @@ class VaultServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_vault_pb2.ActivatePoolResponse, _abc.Awaitable[_vault_pb2.ActivatePoolResponse]]:
         """ActivatePool lets slots of a pool be opened, after proof that its commitment stands in a checkpoint signed here."""
+
+    @_abc_1.abstractmethod
+    def TestPool(
+        self,
+        request: _vault_pb2.TestPoolRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_vault_pb2.TestPoolResponse, _abc.Awaitable[_vault_pb2.TestPoolResponse]]:
+        """TestPool runs the test plan that a commitment names on an activated pool, and signs the verdict."""
+
+    @_abc_1.abstractmethod
+    def StreamTestBits(
+        self,
+        request: _vault_pb2.StreamTestBitsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_vault_pb2.StreamTestBitsResponse], _abc.AsyncIterator[_vault_pb2.StreamTestBitsResponse]]:
+        """StreamTestBits gives bits of a generator that is seeded from the vault's own and from which nothing else is ever made."""
 
     @_abc_1.abstractmethod
     def OpenGroup(
