@@ -1,0 +1,21 @@
+"""Tests of raw bits that catch weak generators at little cost, where SP 800-22 does not."""
+
+from stats_tests.weakness.battery import SAMPLE_BYTES, WEAKNESS, run_weakness
+from stats_tests.weakness.birthday import BirthdayPairs, BirthdayWords
+from stats_tests.weakness.bit_planes import BitPlaneComplexity, LongBitPlaneComplexity
+from stats_tests.weakness.duplicates import StreamDuplicates
+from stats_tests.weakness.matrix_rank import MatrixRank
+from stats_tests.weakness.protocol import WeaknessTest
+
+__all__ = [
+    "SAMPLE_BYTES",
+    "WEAKNESS",
+    "BirthdayPairs",
+    "BirthdayWords",
+    "BitPlaneComplexity",
+    "LongBitPlaneComplexity",
+    "MatrixRank",
+    "StreamDuplicates",
+    "WeaknessTest",
+    "run_weakness",
+]
