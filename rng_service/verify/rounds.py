@@ -34,6 +34,9 @@ class _Followed:
     last: Outcome | None
     # Whether all that was awarded is known: from the first step on, or from the first that was paid for.
     whole: bool
+    # The step that was seen first, which need not be the round's first, and those before it that were seen late.
+    first: int
+    before: set[int] = field(default_factory=set)
     # Steps that came before the one in front of them: a record may join a later digest than its successor.
     ahead: dict[int, SeenStep] = field(default_factory=dict)
 
@@ -75,11 +78,13 @@ class Rounds:
                 self._follow(found, item)
                 while (following := found.ahead.pop(found.round.step + 1, None)) is not None:
                     self._follow(found, following)
-            elif item.number < expected or item.number in found.ahead:
-                # Without the beginning of a round, a smaller number may be the first that is seen late.
-                require(not self._from_start, "round-repeated", f"{_name(item)} was drawn twice")
-            else:
+            elif item.number > expected and item.number not in found.ahead:
                 found.ahead[item.number] = item
+            else:
+                # Where the beginning is out of sight, one that lies before what was seen first may come late, once.
+                late = item.number < found.first and item.number not in found.before
+                require(late, "round-repeated", f"{_name(item)} was drawn twice")
+                found.before.add(item.number)
 
     def finish(self, newest_us: int, merge_delay_us: int) -> int:
         """Return in how many rounds a step may still come; raises VerificationError ``round-gap`` for one too late."""
@@ -99,12 +104,12 @@ class Rounds:
 
     def _begin(self, item: SeenStep) -> _Followed:
         if self._from_start or item.number == 1:
-            return _Followed(Round(), None, whole=True)
+            return _Followed(Round(), None, whole=True, first=1)
         before = Round(item.number - 1, item.step.played, item.step.session)
         if item.step.program.feature:
             # Its own stake and at least itself were awarded; believed, because nobody can tell.
             before = replace(before, stake_minor=item.step.stake_minor, currency=item.step.currency)
-        return _Followed(before, None, whole=False)
+        return _Followed(before, None, whole=False, first=item.number)
 
     def _follow(self, found: _Followed, item: SeenStep) -> None:
         step, before, last = item.step, found.round, found.last
