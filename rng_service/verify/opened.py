@@ -230,6 +230,9 @@ def _check_numbers(kind: str, binding: dict[str, Any]) -> int:
             raise MalformedError("binding: session_seq counts from 1")
         if ("stake_minor" in binding) != ("currency" in binding):
             raise MalformedError("binding: stake_minor and currency stand together")
+        if "bet" in binding and "stake_minor" not in binding:
+            # Nobody would be paid by it, and a settlement could tell another one.
+            raise MalformedError("binding: a bet has a stake")
         if "round" in binding or "step" in binding:
             _check_step(binding)
     slots: int = 1

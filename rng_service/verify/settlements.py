@@ -86,7 +86,8 @@ def named_draws(lines: Iterable[bytes]) -> set[bytes]:
     found = set()
     for line in lines:
         if _SETTLE_MARK in line:
-            at = line.find(_DRAW_MARK) + len(_DRAW_MARK)
+            # The last one: a bet, which stands before it, may have a member of that name, to hide the draw from us.
+            at = line.rfind(_DRAW_MARK) + len(_DRAW_MARK)
             try:
                 found.add(bytes.fromhex(line[at : at + 64].decode("ascii")))
             except ValueError:
@@ -143,8 +144,10 @@ def _check_money(binding: dict[str, Any], draw: SettledDraw, number: int) -> Non
             "settle-confirm",
             f"confirms stake {stake} and payout {payout}, the draw had {own['stake_minor']} and {draw.payouts[number]}",
         )
-    elif binding["status"] == "final":
-        require(draw.payouts is None, "settle-own-bet", "a final settlement of a draw that had a bet of its own")
+        return
+    # What the draw itself paid cannot be taken back, and not be paid by another bet.
+    require(draw.payouts is None, "settle-own-bet", f"a {binding['status']} settlement of a draw with a bet of its own")
+    if binding["status"] == "final":
         _check_bet(draw.evaluator.resolve(binding["bet"]), staked=draw.sole)
         expected = draw.evaluator.payouts(binding["bet"], stake, [draw.outcomes[number]])[0]
         require(payout == expected, "settle-payout", f"pays {payout}, the bet gives {expected}")

@@ -84,6 +84,7 @@ function parseRecord(text) {
   hex(binding.payload, 32);
   if (binding.count !== undefined) natural(binding.count, 2);
   if ((binding.stake_minor === undefined) !== (binding.currency === undefined)) throw new TypeError("half a stake");
+  if (binding.bet !== undefined && binding.stake_minor === undefined) throw new TypeError("a bet without a stake");
   if (binding.count !== undefined && binding.ticket !== undefined) throw new TypeError("a ticket has one slot");
   if ((binding.session === undefined) !== (binding.session_seq === undefined)) throw new TypeError("half a session");
   if ((binding.round === undefined) !== (binding.step === undefined)) throw new TypeError("half a step");

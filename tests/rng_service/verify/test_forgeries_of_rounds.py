@@ -161,6 +161,20 @@ class SecondBettorOnOnePlayersStake(Operator):
         self.settle(self.mines, bettor=b"accomplice", stake=500, bet=self.picks)
 
 
+@forgery("settle-own-bet")
+class WinTakenBackByAVoid(Operator):
+    def before_end(self):
+        card = self.cards[-1]
+        self.settle(card, stake=100, bet=card.binding["bet"], payout_minor=0, status="void", reason="mistake")
+
+
+@forgery("malformed")
+class BetInTheRecordThatNobodyStakedOn(Operator):
+    def before_end(self):
+        draw = self.draw(self.at["crash"], bet={"bet": "cash-out", "at": "1000000.00"})
+        self.settle(draw, stake=100, bet={"bet": "cash-out", "at": "1.01"})
+
+
 # Features.
 
 
@@ -281,6 +295,55 @@ def test_rounds_that_began_before_the_export_are_followed_from_where_they_are_se
     report = verify_export(told.export(tmp_path / "export", first=3), told.source, told.vkey)
     assert report.rounds == 2
     assert "rounds whose beginning is not in the export: 1" in report.notes
+
+
+def test_a_step_that_is_drawn_again_is_found_where_the_round_began_before_the_export(tmp_path):
+    class DrawnAgain(Operator):
+        def before_end(self):
+            self.cards.append(self.draw(self.at["cards"], session="evening", step=("hi-lo-1", 4)))
+            self.cards.append(self.draw(self.at["cards"], session="evening", step=("hi-lo-1", 4)))
+
+    told = DrawnAgain(tmp_path / "public")
+    tell_rounds(told)
+    with pytest.raises(Fault) as caught:
+        verify_export(told.export(tmp_path / "export", first=3), told.source, told.vkey)
+    assert caught.value.reason == "round-repeated"
+
+
+def test_steps_before_the_first_that_an_export_shows_may_come_late_and_each_of_them_once(tmp_path):
+    def tell(kind, steps):
+        told = kind(tmp_path / str(len(steps)))
+        told.steps = steps
+        tell_rounds(told)
+        return verify_export(told.export(tmp_path / "export", first=3), told.source, told.vkey)
+
+    class Late(Operator):
+        def before_end(self):
+            drawn = [self.draw(self.at["cards"], session="evening", step=("hi-lo-1", step)) for step in self.steps]
+            early = drawn[0]
+            self.pending = [record for record in self.pending if record not in drawn or record is early]
+            self.digest()
+            self.pending += [record for record in drawn if record is not early]
+
+    assert tell(Late, (6, 4, 5)).rounds == 1
+    with pytest.raises(Fault) as caught:
+        tell(Late, (6, 4, 5, 5))
+    assert caught.value.reason == "round-repeated"
+
+
+def test_a_bet_cannot_hide_the_draw_that_its_settlement_names(tmp_path):
+    class Hidden(Operator):
+        def before_end(self):
+            self.digest()
+            draw = self.draw(self.at["crash"])
+            bet = {"bet": "cash-out", "at": "1.50", "draw": "00" * 32}
+            self.settle(draw, stake=100, bet=bet, payout_minor=1_000_000)
+
+    told = Hidden(tmp_path / "public")
+    tell_rounds(told)
+    with pytest.raises(Fault) as caught:
+        verify_export(told.export(tmp_path / "export", first=4), told.source, told.vkey)
+    assert caught.value.reason == "bet-invalid"
 
 
 def test_the_second_step_that_is_seen_of_an_older_round_still_follows_the_first(tmp_path):
