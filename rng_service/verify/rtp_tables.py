@@ -5,9 +5,10 @@ states it here, and held against the records by `verify.export_tables`. Of table
 public is looked at, unless there are openings.
 """
 
+from array import array
 from bisect import bisect_left
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any, NamedTuple
@@ -64,6 +65,27 @@ class _Entry(NamedTuple):
     played: bool
 
 
+class _Entries:
+    """All totals entries so far, six numbers each: years of them are kept."""
+
+    def __init__(self) -> None:
+        self._columns = tuple(array("Q") for _ in _Entry._fields)
+
+    def __len__(self) -> int:
+        return len(self._columns[0])
+
+    def __getitem__(self, seq: int) -> _Entry:
+        index, first, last, from_us, to_us, played = (column[seq] for column in self._columns)
+        return _Entry(index, first, last, from_us, to_us, bool(played))
+
+    def append(self, entry: _Entry) -> None:
+        for column, value in zip(self._columns, entry, strict=True):
+            column.append(int(value))
+
+    def between(self, first: int, last: int) -> Iterator[_Entry]:
+        return (self[seq] for seq in range(first, last + 1))
+
+
 @dataclass(frozen=True, slots=True)
 class CheckedTable:
     """A table that agrees with the log.
@@ -89,9 +111,9 @@ class TableBook:
         self._source = source
         self._openings = openings
         self._times: deque[tuple[int, int]] = deque()
-        self._totals: list[_Entry] = []
-        self._close_indices: list[int] = []
-        self._closes: list[PoolClose] = []
+        self._totals = _Entries()
+        self._close_indices = array("Q")
+        self._closes: list[tuple[str, int]] = []
         self._definitions: dict[tuple[str, int], GameDefinition] = {}
         self._measured: dict[tuple[str, int, str], GameProgram | None] = {}
         self._tables: list[tuple[int, int]] = []
@@ -124,7 +146,7 @@ class TableBook:
     def close(self, index: int, entry: PoolClose) -> None:
         """Take a close that was checked."""
         self._close_indices.append(index)
-        self._closes.append(entry)
+        self._closes.append((entry.pool, entry.drawn))
 
     def check(self, entry: RtpTable) -> CheckedTable | None:
         """Check the next table against everything before it; raises VerificationError with the reason.
@@ -183,7 +205,9 @@ class TableBook:
         """
         if not self._tables:
             return []
-        totals = [CoveredTotals(_day(item.from_us), item.played) for item in self._totals]
+        totals = [
+            CoveredTotals(_day(item.from_us), item.played) for item in self._totals.between(0, len(self._totals) - 1)
+        ]
         return gaps(totals, self._tables) + overlaps(totals, self._tables)
 
     def definitions(self, keys: Sequence[SeriesKey | PoolsKey]) -> dict[tuple[str, int], GameDefinition]:
@@ -214,7 +238,7 @@ class TableBook:
 
     def _days(self, entry: RtpTable) -> tuple[int, ...]:
         days = []
-        for place in self._totals[entry.from_totals : entry.to_totals + 1]:
+        for place in self._totals.between(entry.from_totals, entry.to_totals):
             require(
                 _day(place.from_us) == _day(place.to_us),
                 "rtp-table-day",
@@ -300,15 +324,15 @@ class TableBook:
         return stated
 
     def _entries(self, header: TableHeader) -> list[Totals | CommittedTotals]:
-        indices = [place.log_index for place in self._totals[header.from_totals : header.to_totals + 1]]
+        indices = [place.log_index for place in self._totals.between(header.from_totals, header.to_totals)]
         entries = [parse_entry(self._reader.entry(index)) for index in indices]
         return [entry for entry in entries if isinstance(entry, Totals | CommittedTotals)]
 
     def _closed(self, entry: RtpTable, last: _Entry) -> tuple[ClosedPool, ...]:
         after = self._totals[entry.from_totals - 1].log_index if entry.from_totals else -1
         low, high = bisect_left(self._close_indices, after + 1), bisect_left(self._close_indices, last.log_index)
-        programs = [(close, self._measured_program(close.pool)) for close in self._closes[low:high] if close.drawn]
-        return tuple(ClosedPool(close.pool, close.drawn, program) for close, program in programs if program is not None)
+        found = [(pool, drawn, self._measured_program(pool)) for pool, drawn in self._closes[low:high] if drawn]
+        return tuple(ClosedPool(pool, drawn, program) for pool, drawn, program in found if program is not None)
 
     def _measured_program(self, pool: str) -> GameProgram | None:
         """Return the pool's program where it has a bet by which pools are measured."""
