@@ -15,6 +15,9 @@ from rng_service.rtp.table import TABLE_FORMAT, PoolReturn, PoolsKey, TableRow
 __all__ = ["ReadTable", "read_pools", "read_series", "read_table"]
 
 _MOST_DIGITS: Final = 2_000
+# Far beyond all money there is, and within what pictures can be drawn of.
+_MOST_MONEY: Final = 10**80
+_MOST_VARIANCE: Final = 10**160
 # Nothing else that Python takes for a number: an exponent would ask for as much memory as it likes.
 _INTEGER: Final = re.compile(r"0|[1-9][0-9]*").fullmatch
 _FRACTION: Final = re.compile(r"(?:0|[1-9][0-9]*)(?:/[1-9][0-9]*)?").fullmatch
@@ -66,6 +69,8 @@ def read_pools(document: Mapping[str, Any]) -> dict[PoolsKey, PoolReturn]:
         if pools_key in pools:
             raise MalformedError(f"{path}: the row stands there twice")
         returned = _fraction(_text(row, "returned", path), path)
+        if returned > _MOST_MONEY:
+            raise MalformedError(f"{path}: no pool returned that much")
         spread = _fraction(_text(row, "spread", path), path) if "spread" in row else None
         pools[pools_key] = PoolReturn(_count(row, "pools", path), _count(row, "outcomes", path), returned, spread)
     return pools
@@ -81,6 +86,8 @@ def _check_bounds(row: TableRow, path: str) -> None:
     for sums in row.days.values():
         unpaid = sums.hits > sums.payout_minor or (sums.payout_minor and not sums.hits)
         priced = sums.plays - sums.unpriced
+        if sums.expected_payout > _MOST_MONEY or sums.expected_variance > _MOST_VARIANCE:
+            raise MalformedError(f"{path}: no stakes are expected to return that much")
         if sums.hits > sums.plays or unpaid or priced < sums.by_strategy or sums.expected_hits > priced:
             raise MalformedError(f"{path}: no {sums.plays} plays have these hits and expectations")
 

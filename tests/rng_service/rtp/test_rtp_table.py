@@ -105,6 +105,20 @@ def test_sums_that_no_plays_have_are_refused_when_they_are_read(change):
         read_table(made({EUROS: TableRow({DAY: sums(**change)})}))
 
 
+@pytest.mark.parametrize("change", [{"expected_payout": Fraction(10**90)}, {"expected_variance": 10**170}])
+def test_expectations_that_no_picture_could_be_drawn_of_are_refused(change):
+    whole = sums(**change)
+    counts = {name: getattr(whole, name) for name in ("outcomes", "plays", "hits", "unsettled")}
+    money = {
+        name: str(getattr(whole, name))
+        for name in ("stake_minor", "payout_minor", "expected_payout", "expected_hits", "expected_variance")
+    }
+    table = made()
+    table["rows"][0]["days"][0] |= counts | money
+    with pytest.raises(MalformedError, match="return that much"):
+        read_table(table)
+
+
 @pytest.mark.parametrize("text", ["1e9", "1/0", "-1", "01", "1/2/3", "½", "1.5", " 1", "9" * 2_001, "1/" + "9" * 2_001])
 def test_a_fraction_of_another_form_is_refused_before_it_is_computed(text):
     table = made()
