@@ -14,6 +14,7 @@ import click
 
 from rng_service.cli.options import json_option
 from rng_service.cli.progress import ProgressBar
+from rng_service.cli.stats_gaming import run_gaming, run_weakness
 from rng_service.cli.stats_report import JsonReport, Report, TextReport
 
 if TYPE_CHECKING:
@@ -35,7 +36,13 @@ def stats() -> None:
 
 @stats.command(epilog="Example: sealdraw stats run random.bin --sequences 100")
 @click.argument("file", metavar="FILE|-")
-@click.option("--battery", type=click.Choice(["nist"]), default="nist", show_default=True, help="Which tests.")
+@click.option(
+    "--battery",
+    type=click.Choice(["nist", "gaming", "weakness"]),
+    default="nist",
+    show_default=True,
+    help="Which tests.",
+)
 @click.option(
     "--mode",
     type=click.Choice(["exact", "nist-2.1.2"]),
@@ -50,11 +57,26 @@ def stats() -> None:
 )
 @click.option("--sequences", type=click.IntRange(min=1), help="How many sequences; by default as many as there are.")
 @click.option("--jobs", type=click.IntRange(min=1), default=1, show_default=True, help="Processes that share the work.")
+@click.option("--game", type=click.Path(path_type=Path), help="With gaming: the definition whose outcomes these are.")
+@click.option("--program", default="base", show_default=True, help="With gaming: which program of the game.")
+@click.option("--outcomes", type=click.IntRange(min=1), help="With gaming: how many outcomes to read at most.")
 @json_option
 def run(
-    file: str, battery: str, mode: str, bits: int | None, sequences: int | None, jobs: int, as_json: bool
+    file: str,
+    battery: str,
+    mode: str,
+    bits: int | None,
+    sequences: int | None,
+    jobs: int,
+    game: Path | None,
+    program: str,
+    outcomes: int | None,
+    as_json: bool,
 ) -> int | None:
-    """Run a battery over raw bytes, the most significant bit of each first.
+    """Run a battery over raw bytes, the most significant bit of each first, or over outcomes.
+
+    nist is SP 800-22. weakness finds generators that SP 800-22 passes. gaming takes outcomes: an export, lines of
+    JSON, or CSV; the game's definition says how they are distributed, and so which tests are run.
 
     Exit status 0: pass, or suspicious, which asks for more data and is expected of one perfect source in a hundred.
     1: fail. 2: the input cannot be used, or ended before the sequences asked for; what was tested is printed first.
@@ -64,6 +86,16 @@ def run(
     from stats_tests.multiple import Verdict, decide
     from stats_tests.nist import Mode
 
+    if battery != "nist":
+        try:
+            with _open(file) as stream:
+                if battery == "weakness":
+                    return run_weakness(stream, as_json=as_json)
+                if game is None:
+                    raise click.UsageError("the battery gaming needs --game FILE, the definition of the game")
+                return run_gaming(stream, name=file, game=game, program=program, most=outcomes, as_json=as_json)
+        except StatsError as error:
+            raise click.ClickException(f"{file}: {error}") from None
     report: Report = JsonReport() if as_json else TextReport()
     try:
         with _open(file) as stream:

@@ -3,9 +3,10 @@
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from stats_tests.gaming.anderson_darling import AndersonDarling
 from stats_tests.gaming.arrangements import Arrangements
@@ -39,13 +40,15 @@ from stats_tests.gaming.serial import SerialTuples
 from stats_tests.gaming.shape import OutcomeShape
 from stats_tests.gaming.subsequences import EveryKth, Split, split_by_key
 from stats_tests.gaming.tracks import Deal, Track, columns_of, deals_in, raw_values, tracks_in, values_of
+from stats_tests.gaming.values import Values
 from stats_tests.multiple import Hypothesis
 from stats_tests.results import TestResult
 
-__all__ = ["MAX_SEQUENCE", "PlannedTest", "battery_for", "hypotheses", "run"]
+__all__ = ["MAX_COUNTED", "MAX_SEQUENCE", "PlannedTest", "battery_for", "hypotheses", "run"]
 
-# An order-dependent test looks at no more values of a track than this; the distribution tests look at all.
+# Of a track the first so many values are looked at: all tests of their order, and all of how often they come up.
 MAX_SEQUENCE: Final = 1 << 22
+MAX_COUNTED: Final = 1 << 25
 
 # What every sequence of independent values is asked.
 _DISTRIBUTION: Final[tuple[SequenceTest, ...]] = (ChiSquare(), KolmogorovSmirnov(), AndersonDarling())
@@ -161,7 +164,7 @@ def _possible(outcomes: Outcomes) -> TestResult:
 
 def _ask_sequence(test: SequenceTest, track: Track, view: int, outcomes: Outcomes) -> TestResult:
     sequence = values_of(outcomes, track)[view][1]
-    return test.run(sequence if test in _DISTRIBUTION else sequence.first(MAX_SEQUENCE))
+    return test.run(sequence.first(MAX_COUNTED if test in _DISTRIBUTION else MAX_SEQUENCE))
 
 
 def _ask_points(test: Collision | BirthdaySpacings, track: Track, outcomes: Outcomes) -> TestResult:
@@ -171,20 +174,28 @@ def _ask_points(test: Collision | BirthdaySpacings, track: Track, outcomes: Outc
 
 
 def _ask_split(split: Split, track: Track, outcomes: Outcomes) -> TestResult:
-    keys = Split(split.name, np.repeat(split.keys, track.count))
-    return split_by_key(values_of(outcomes, track)[0][1], keys)
+    kept = split.keys if outcomes.possible is None else split.keys[outcomes.possible]
+    return _ask_keys(track, outcomes, split.name, np.repeat(kept[: _rows(track)], track.count))
 
 
 def _ask_place(track: Track, outcomes: Outcomes) -> TestResult:
-    places = Split("place", np.tile(np.arange(track.count), outcomes.count))
-    return split_by_key(values_of(outcomes, track)[0][1], places)
+    return _ask_keys(track, outcomes, "place", np.tile(np.arange(track.count), min(outcomes.count, _rows(track))))
+
+
+def _ask_keys(track: Track, outcomes: Outcomes, name: str, keys: NDArray[np.integer[Any]]) -> TestResult:
+    sequence = values_of(outcomes, track)[0][1].first(_rows(track) * track.count)
+    return split_by_key(sequence, Split(name, keys))
+
+
+def _rows(track: Track) -> int:
+    return MAX_SEQUENCE // track.count
 
 
 def _ask_deal(ask: Callable[[Outcomes, Deal], TestResult], deal: Deal, outcomes: Outcomes) -> TestResult:
     return ask(outcomes, deal)
 
 
-def _ask_columns(ask: Callable[[list], TestResult], outcomes: Outcomes) -> TestResult:  # type: ignore[type-arg]
+def _ask_columns(ask: Callable[[list[Values]], TestResult], outcomes: Outcomes) -> TestResult:
     return ask(columns_of(outcomes))
 
 

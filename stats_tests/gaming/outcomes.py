@@ -29,13 +29,15 @@ class Outcomes:
     """``parts[i]`` has the shape (outcomes, width of part i) and holds possible outcomes only, in their order.
 
     ``impossible`` tells the first outcome that was left out because the game cannot yield it, of ``left_out`` in all:
-    that is a finding, not bad input. ``memo`` belongs to the tests: what two of them need is computed once.
+    that is a finding, not bad input. ``possible`` then says of every outcome given whether it was kept. ``memo``
+    belongs to the tests: what two of them need is computed once.
     """
 
     shape: OutcomeShape
     parts: tuple[NDArray[np.unsignedinteger[Any]], ...]
     impossible: Impossible | None = None
     left_out: int = 0
+    possible: NDArray[np.bool_] | None = None
     memo: dict[Any, Any] = field(default_factory=dict, repr=False)
 
     @property
@@ -98,7 +100,7 @@ def outcomes_of(shape: OutcomeShape, rows: NDArray[Any]) -> Outcomes:
         raise InputError(f"not one outcome is possible in this game: {first.why if first else ''}")
     if left_out:
         parts = [part[possible] for part in parts]
-    return Outcomes(shape, tuple(parts), first, left_out)
+    return Outcomes(shape, tuple(parts), first, left_out, possible if left_out else None)
 
 
 def _part(

@@ -11,6 +11,7 @@ __all__ = ["MAX_ALPHABET", "Values", "group_edges", "uniform_values", "weighted_
 
 # Larger ranges are looked at in groups: their leading part, and what is left over modulo this number.
 MAX_ALPHABET: Final = 65_536
+_BLOCK: Final = 1 << 20
 
 
 class Values:
@@ -36,7 +37,10 @@ class Values:
     @cached_property
     def counts(self) -> NDArray[np.int64]:
         """How often each value was seen."""
-        return np.bincount(self.values, minlength=self.alphabet)
+        counts = np.zeros(self.alphabet, dtype=np.int64)
+        for first in range(0, len(self.values), _BLOCK):  # counting makes a copy of eight bytes a value
+            counts += np.bincount(self.values[first : first + _BLOCK], minlength=self.alphabet)
+        return counts
 
     @cached_property
     def cumulative(self) -> NDArray[np.float64]:
