@@ -79,17 +79,12 @@ class DealService:
         if not isinstance(step, Deal) or price is None or bet is None:
             raise InvalidArgument(("pool_id", f"{row.pool_id} is no deal"))
         sold = sold_tiers(connection, row, program) if row.state in _CLOSED else None
-        counts = Counter(
-            dict(
-                connection.execute(
-                    select(RecordRow.kind, func.sum(RecordRow.slots))
-                    .where(RecordRow.pool_id == row.id, RecordRow.kind.in_(["draw", "void"]))
-                    .group_by(RecordRow.kind)
-                )
-                .tuples()
-                .all()
-            )
+        records = connection.execute(
+            select(RecordRow.kind, func.sum(RecordRow.slots))
+            .where(RecordRow.pool_id == row.id, RecordRow.kind.in_(["draw", "void"]))
+            .group_by(RecordRow.kind)
         )
+        counts = Counter({kind: int(slots) for kind, slots in records})
         tiers = []
         for tier, tickets in enumerate(step.counts):
             message = operator_pb2.DealTier(multiplier=str(bet.multiplier((tier,))), tickets=tickets)
@@ -99,8 +94,8 @@ class DealService:
         return operator_pb2.Deal(
             pool=pool_message(row),
             approved=row.approval is not None,
-            sold=int(counts["draw"]),
-            void=int(counts["void"]),
+            sold=counts["draw"],
+            void=counts["void"],
             price_minor=price.minor,
             currency=price.currency,
             end_of_deal=program.end_of_deal or "",

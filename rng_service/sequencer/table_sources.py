@@ -22,6 +22,7 @@ from rng_service.ledger.models import (
     PoolRow,
     RtpKeyRow,
     RtpRollupRow,
+    StreamRow,
     TotalsRow,
 )
 from rng_service.ledger.pool_returns import read_returns
@@ -138,10 +139,19 @@ def _rows(connection: Connection, covered: _Range) -> dict[SeriesKey, TableRow]:
             RtpRollupRow.period <= covered.to_day,
         )
     )
+    # The money of a deal stands in its close, and in no totals: its pools are measured below.
+    deal_programs = (
+        select(GameRow.name, GameRow.version, StreamRow.program)
+        .join(StreamRow, StreamRow.game_id == GameRow.id)
+        .where(StreamRow.deal)
+    )
+    deals = {tuple(row) for row in connection.execute(deal_programs)}
     names = list(Sums.__dataclass_fields__)
     found = []
     for row in connection.execute(query).mappings():
         series = SeriesKey(row["game"], row["version"], row["program"], row["play_class"], row["currency"])
+        if series[:3] in deals:
+            continue
         found.append((series, row["period"], read_sums([row[name] for name in names])))
     return fold_days(found)
 

@@ -4,14 +4,15 @@ import json
 from collections import Counter
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import insert, select
 
 from anchor import canonical
+from anchor.merkle import leaf_hash
 from rng_service.config import DealsConfig
 from rng_service.errors import FailedPrecondition, NotFound
 from rng_service.games import parse_game
 from rng_service.ledger.engine import reading, writing
-from rng_service.ledger.models import LogEntryRow, PoolRow
+from rng_service.ledger.models import LogEntryRow, PoolRow, RtpTableRequestRow
 from rng_service.log_entries import DealApprove, PoolClose, Totals, parse_entry
 from rng_service.outcome import DealDeriver
 from rng_service.pools.deals import place_of
@@ -80,8 +81,6 @@ def test_a_deal_is_sold_to_the_last_ticket_and_every_prize_comes_out_as_often_as
     assert sorted(map(place_of, secrets)) == list(range(8))
     pool = pools(world)[0]
     activation = canonical.decode_object(bytes(pool.activate_entry), what="activation")
-    from anchor.merkle import leaf_hash
-
     deriver = DealDeriver(leaf_hash(bytes(pool.commit_entry)), bytes.fromhex(activation["beacon_value"]), 8)
     derive = (
         parse_game(json.dumps({"v": 1, "game": "x", "version": 1, "title": "x", **pull_tab()}).encode())
@@ -128,6 +127,22 @@ def test_a_withdrawn_deal_opens_what_is_left_and_closes(make_world):
     world.steps(5, seconds=2)
     (close,) = entries(world, PoolClose)
     assert (close.drawn, close.void, close.stake_minor) == (3, 5, 150)
+    world.verify()
+
+
+def test_a_table_has_a_deal_among_the_closed_pools_and_none_of_its_money(make_world):
+    world = dealing(make_world)
+    sell(world, 8)
+    world.steps(4, seconds=2)
+    with writing(world.engine) as connection:
+        connection.execute(insert(RtpTableRequestRow).values(request_id=b"1" * 16, created_us=world.clock()))
+    world.steps(3)
+    data = (world.config.public_dir / "rtp/000.json").read_bytes()
+    table = canonical.decode_object(data, limit=10**6, what="table")
+    assert table["rows"] == []
+    (row,) = table["pools"]
+    assert (row["outcomes"], row["returned"], row["rtp_percent"]) == (8, "11/2", "68.7500")
+    assert row["rtp_percent"] == row["theoretical_percent"]
     world.verify()
 
 
