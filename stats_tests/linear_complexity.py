@@ -4,7 +4,7 @@ The blocks are bit-sliced: row j holds bit j of all blocks, 64 of them in a word
 on all blocks. What differs between blocks, whether the polynomial changes and whether the register grows, are masks.
 """
 
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -58,25 +58,27 @@ def _complexities(rows: NDArray[np.uint64]) -> NDArray[np.int64]:
     L = n + 1 - L. Instead of L each block keeps e = n - 2L, for which growing means e → -e - 1, its complement.
     """
     bits, words = rows.shape
-    capacity = bits + 1 + _GROUP
-    backwards = np.zeros((capacity, words), dtype=np.uint64)  # the bits from last to first: no row to reverse later
-    backwards[:bits] = rows[::-1]
-    polynomial = np.zeros((capacity, words), dtype=np.uint64)
-    polynomial[0] = _ONES
+    capacity = -(-(bits + 1) // _GROUP) * _GROUP
+    # All rows lie one behind the other, so that a number of rows is one long row.
+    backwards = np.zeros((capacity + _GROUP) * words, dtype=np.uint64)  # from last to first: no row to reverse later
+    backwards[: bits * words] = rows[::-1].reshape(-1)
+    polynomial = np.zeros(capacity * words, dtype=np.uint64)
+    polynomial[:words] = _ONES
     # Multiplying B by x moves where it begins: one row down in a long array, zeros below.
-    earlier = np.zeros((bits + capacity, words), dtype=np.uint64)
-    origin = bits
-    earlier[origin] = _ONES
-    scratch = np.empty((capacity, words), dtype=np.uint64)
+    earlier = np.zeros((bits + capacity) * words, dtype=np.uint64)
+    earlier[bits * words : (bits + 1) * words] = _ONES
+    scratch = np.empty(capacity * words, dtype=np.uint64)
     repeated = np.empty((2, _GROUP, words), dtype=np.uint64)
     difference = np.zeros(words * 64, dtype=np.int16 if bits < 1 << 14 else np.int32)
-    complexity = 0  # the largest L
+    group = _GROUP * words
+    active = group  # what holds the largest polynomial, in words
     for step in range(bits):
-        active = min(-(-(complexity + 1) // _GROUP) * _GROUP, capacity // _GROUP * _GROUP)
-        products = _grouped(scratch, 0, active)
-        np.bitwise_and(_grouped(polynomial, 0, active), _grouped(backwards, bits - 1 - step, active), out=products)
-        discrepancy = np.bitwise_xor.reduce(np.bitwise_xor.reduce(products, axis=0).reshape(_GROUP, words), axis=0)
-        origin -= 1
+        products = scratch[:active]
+        first = (bits - 1 - step) * words
+        np.bitwise_and(polynomial[:active], backwards[first : first + active], out=products)
+        sums = np.bitwise_xor.reduce(products.reshape(-1, group), axis=0).reshape(_GROUP, words)
+        discrepancy = np.bitwise_xor.reduce(sums, axis=0)
+
         grows = np.packbits(difference >= 0, bitorder="little").view("<u8").astype(np.uint64, copy=False)
         grows &= discrepancy
         # Where the register grows, e → ~e, which is (e xor -1); elsewhere e → e + 1.
@@ -87,12 +89,11 @@ def _complexities(rows: NDArray[np.uint64]) -> NDArray[np.int64]:
         difference += 1
         complexity = (step + 1 - int(difference.min())) // 2
 
-        active = min(-(-(complexity + 1) // _GROUP) * _GROUP, capacity // _GROUP * _GROUP)
+        active = -(-(complexity + 1) // _GROUP) * group
         repeated[0] = discrepancy
         repeated[1] = grows
-        _exchange(
-            _grouped(polynomial, 0, active), _grouped(earlier, origin, active), repeated, _grouped(scratch, 0, active)
-        )
+        # B, too, has now moved to row bits - 1 - step of its array.
+        _exchange(polynomial[:active], earlier[first : first + active], repeated, scratch[:active])
     complexities: NDArray[np.int64] = (bits - difference.astype(np.int64)) // 2
     return complexities
 
@@ -110,9 +111,6 @@ def _exchange(
 
 def _masked(rows: NDArray[np.uint64], mask: NDArray[np.uint64], out: NDArray[np.uint64]) -> None:
     """Take ``mask`` to every row. As bytes, because numpy repeats a row of bytes a third faster than one of words."""
-    np.bitwise_and(rows.view(np.uint8), mask.view(np.uint8), out=out.view(np.uint8))
-
-
-def _grouped(rows: NDArray[np.uint64], first: int, count: int) -> NDArray[Any]:
-    """Return ``count`` rows from ``first`` on as rows that are `_GROUP` times as long; the same memory."""
-    return rows[first : first + count].reshape(count // _GROUP, -1)
+    octets = mask.view(np.uint8)
+    width = len(octets)
+    np.bitwise_and(rows.view(np.uint8).reshape(-1, width), octets, out=out.view(np.uint8).reshape(-1, width))

@@ -107,7 +107,7 @@ class TextReport:
         own = [column for column in columns if column.test == name]
         return (
             name,
-            f"{own[0].sequences:,}" if len({column.first_sequence for column in own}) == 1 else "in groups",
+            f"{sum(column.sequences for column in own if column.index == 0):,}",
             f"{sum(column.sequences for column in own):,}",
             f"{sum(column.sequences - column.passed for column in own):,}",
             _short(min((column.smallest for column in own if column.smallest is not None), default=None)),

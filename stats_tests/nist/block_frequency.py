@@ -3,11 +3,9 @@
 from dataclasses import dataclass
 from typing import ClassVar, Final
 
-import numpy as np
-
 from stats_tests.bits import Batch
 from stats_tests.nist.mode import Mode
-from stats_tests.nist.packing import block_bytes
+from stats_tests.nist.packing import block_ones
 from stats_tests.results import TestResult
 from stats_tests.special import chi_squared_tail
 
@@ -40,7 +38,7 @@ class BlockFrequency:
 
     def run(self, batch: Batch, mode: Mode) -> list[TestResult]:  # noqa: ARG002 - the same in both
         """χ² = 4M Σ (π_i - ½)² with as many degrees of freedom as there are blocks."""
-        ones = np.bitwise_count(block_bytes(batch, self.block_bits)).sum(axis=2, dtype=np.int64)
+        ones = block_ones(batch, self.block_bits)
         # (2 ones - M)² / M is the same summand in integers: nothing is rounded before the one division.
         chi_squared = ((2 * ones - self.block_bits) ** 2).sum(axis=1) / self.block_bits
         p_values = chi_squared_tail(ones.shape[1], chi_squared)

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from stats_tests.bits import Batch
 
-__all__ = ["block_bytes", "block_words", "shifted_left", "words_of_three_bytes"]
+__all__ = ["block_bytes", "block_ones", "block_words", "shifted_left", "words_of_three_bytes"]
 
 
 def block_bytes(batch: Batch, block_bits: int) -> NDArray[np.uint8]:
@@ -19,6 +19,16 @@ def block_bytes(batch: Batch, block_bits: int) -> NDArray[np.uint8]:
         return batch.packed[:, : blocks * width].reshape(batch.sequences, blocks, width)
     bits = batch.unpacked[:, : blocks * block_bits].reshape(batch.sequences, blocks, block_bits)
     return np.packbits(bits, axis=2)
+
+
+def block_ones(batch: Batch, block_bits: int) -> NDArray[np.int64]:
+    """Return the number of ones in the whole blocks of each sequence: shape (sequences, blocks)."""
+    packed = block_bytes(batch, block_bits)
+    if packed.shape[2] % 8 == 0:
+        # The order of bytes does not matter for counting.
+        packed_words = np.ascontiguousarray(packed).view(np.uint64)
+        return np.asarray(np.bitwise_count(packed_words).sum(axis=2), dtype=np.int64)
+    return np.asarray(np.bitwise_count(packed).sum(axis=2), dtype=np.int64)
 
 
 def block_words(batch: Batch, block_bits: int) -> NDArray[np.uint64]:

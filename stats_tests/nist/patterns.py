@@ -91,13 +91,14 @@ def _census(batch: Batch) -> _Census:
 
 def _count_windows_of(words: NDArray[np.uint32]) -> NDArray[np.int64]:
     """Count the windows of 16 bits that begin in the first byte of each word of 24 bits."""
-    counts = np.zeros(1 << MAX_PATTERN_BITS, dtype=np.int64)
+    counts = np.empty(0, dtype=np.int64)
     for first in range(0, len(words), _CHUNK_BYTES):
         chunk = words[first : first + _CHUNK_BYTES]
         windows = np.empty((8, len(chunk)), dtype=np.uint16)
         for shift in range(8):
             np.right_shift(chunk, np.uint32(8 - shift), out=windows[shift], casting="unsafe")
-        counts += np.bincount(windows.reshape(-1), minlength=len(counts))
+        counted = np.bincount(windows.reshape(-1), minlength=1 << MAX_PATTERN_BITS)
+        counts = counts + counted if first else counted
     return counts
 
 

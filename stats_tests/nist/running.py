@@ -23,7 +23,7 @@ __all__ = ["NIST_WORD_BITS", "run_stream", "sequences_in_a_batch"]
 
 # sts-2.1.2 reads words of so many bits and drops what is left of one behind each sequence.
 NIST_WORD_BITS: Final = 32
-_BATCH_BITS: Final = 4_000_000
+_BATCH_BITS: Final = 8_000_000
 _MOST_SEQUENCES: Final = 512
 _BATCHES_PER_WORKER: Final = 2
 

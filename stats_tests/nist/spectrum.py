@@ -21,7 +21,7 @@ __all__ = ["peaks_below"]
 # Shorter transforms are fast enough as they are.
 _FOUR_STEP_BITS: Final = 1 << 16
 _COLUMNS: Final = 128
-_ROWS: Final = 16
+_ROWS: Final = 32
 # On random sequences the errors of bins have a deviation of 1.7e-7 √n, half of it towards the threshold, and the
 # largest of 500,000 was 7e-7 √n. They grow with the highest peak, to 2e-6 √n for one of 200 √n: sequences with a peak
 # beyond 10 √n (random ones stay below 5 √n) get double precision.

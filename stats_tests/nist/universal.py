@@ -35,6 +35,8 @@ _VARIANCE: Final = (
     0.690, 1.338, 1.901, 2.358, 2.705, 2.954, 3.125, 3.238,
     3.311, 3.356, 3.384, 3.401, 3.410, 3.416, 3.419, 3.421,
 )  # fmt: skip
+# So many distances below 2^26 make a product that a float holds: one logarithm for all of them.
+_FACTORS: Final = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,22 +85,24 @@ def standard_block_bits(bits: int) -> int:
     return max((width for least, width in _BLOCK_BITS if bits >= least), default=6)
 
 
-def _blocks(batch: Batch, width: int, count: int) -> NDArray[np.uint32]:
+def _blocks(batch: Batch, width: int, count: int) -> NDArray[np.uint8] | NDArray[np.uint16]:
     """Return the first ``count`` blocks of ``width`` ≤ 16 bits as numbers: shape (sequences, count)."""
     padded = np.zeros((batch.sequences, batch.packed.shape[1] + 2), dtype=np.uint8)
     padded[:, :-2] = batch.packed
     words = words_of_three_bytes(padded)
-    blocks = np.empty((batch.sequences, count), dtype=np.uint32)
+    blocks = np.empty((batch.sequences, count), dtype=np.uint8 if width <= 8 else np.uint16)
     # Every eighth block begins at the same bit of a byte, ``width`` bytes further on.
     for first in range(min(8, count)):
         byte, bit = divmod(first * width, 8)
         part = blocks[:, first::8]
-        np.right_shift(words[:, byte::width][:, : part.shape[1]], np.uint32(24 - width - bit), out=part)
-    blocks &= np.uint32((1 << width) - 1)
+        np.right_shift(
+            words[:, byte::width][:, : part.shape[1]], np.uint32(24 - width - bit), out=part, casting="unsafe"
+        )
+    blocks &= blocks.dtype.type((1 << width) - 1)
     return blocks
 
 
-def _sum_of_logarithms(blocks: NDArray[np.uint32], values: int) -> float:
+def _sum_of_logarithms(blocks: NDArray[np.uint8] | NDArray[np.uint16], values: int) -> float:
     """Σ log2 of the distance of each block to its last occurrence; ``values`` is 2^L.
 
     A value that never occurred before counts as having occurred before the first block, as in the publication's table
@@ -106,10 +110,10 @@ def _sum_of_logarithms(blocks: NDArray[np.uint32], values: int) -> float:
     """
     # In an order by value that keeps the order of places, each block stands behind its last occurrence. Numbers of 8
     # and 16 bits are sorted by radix.
-    order = np.argsort(blocks.astype(np.uint8 if values <= 1 << 8 else np.uint16), kind="stable")
-    distances = np.empty_like(order)
-    np.subtract(order[1:], order[:-1], out=distances[1:])
+    order = np.argsort(blocks, kind="stable")
+    distances = np.ones(-(-len(order) // _FACTORS) * _FACTORS)
+    np.subtract(order[1:], order[:-1], out=distances[1 : len(order)])
     counts = np.bincount(blocks, minlength=values)
     firsts = (np.cumsum(counts) - counts)[counts > 0]
     distances[firsts] = order[firsts] + 1
-    return float(np.sum(np.log2(distances)))
+    return float(np.sum(np.log2(distances.reshape(_FACTORS, -1).prod(axis=0))))

@@ -69,7 +69,7 @@ def test_cancelling_with_several_processes_ends_the_run(monkeypatch):
 
 
 def test_batches_are_bounded():
-    assert sequences_in_a_batch(1_000_000) == 4
+    assert sequences_in_a_batch(1_000_000) == 8
     assert sequences_in_a_batch(MAX_SEQUENCE_BITS) == 1
     assert sequences_in_a_batch(100) == 512
 
