@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
+from math import lcm
 from pathlib import Path
 from typing import NamedTuple
 
@@ -12,7 +13,7 @@ from rng_service.games.errors import GameError
 from rng_service.games.files import GameFiles, files_beside, no_files
 from rng_service.games.models import MODELS, SettlementModel
 from rng_service.games.models.base import AwardingModel
-from rng_service.games.reading import Node, named_members, read_json
+from rng_service.games.reading import Node, named_members, read_json, written_fractions
 from rng_service.games.steps import parse_steps
 from rng_service.names import check_currency
 from rng_service.outcome import Program, StepError, compile_program
@@ -21,6 +22,9 @@ MAX_BYTES = 4 * 2**20
 MAX_PROGRAMS = 64
 PLAY_CLASSES = ("real", "free")
 MAX_PRICE = 2**40
+# Bits of the common denominator of a program's fractions. Returns are sums of them: thousands that have nothing in
+# common would make numbers on which whoever checks the game computes for hours.
+MAX_DENOMINATOR_BITS = 1_024
 # Sold to the last ticket whatever is left, or the operator may withdraw it, in public and with everything opened.
 END_OF_DEAL = ("sold-out", "withdrawable")
 
@@ -121,6 +125,8 @@ def _parse_program(program_id: str, node: Node, files: GameFiles) -> GameProgram
     if "model" not in members:
         settlement.fail("the key 'model' is missing")
     model_name = members["model"].choice(MODELS)
+    if lcm(*(value.denominator for value in written_fractions(settlement.value))).bit_length() > MAX_DENOMINATOR_BITS:
+        settlement.fail(f"the fractions in it have no common denominator below 2^{MAX_DENOMINATOR_BITS}")
     model = MODELS[model_name].read(settlement, fields["steps"], steps)
     return GameProgram(
         program_id,

@@ -191,6 +191,20 @@ class Node:
         return value
 
 
+def written_fractions(value: JSONValue) -> Iterator[Fraction]:
+    """Yield every string in ``value``, however deep it lies, that is written like a fraction."""
+    waiting = [value]
+    while waiting:
+        item = waiting.pop()
+        if isinstance(item, str):
+            if _FRACTION.match(item):
+                yield Fraction(item)
+        elif isinstance(item, dict):
+            waiting += item.values()
+        elif isinstance(item, list):
+            waiting += item
+
+
 def check_name(value: JSONValue, place: Node) -> str:
     """Return ``value`` when it is a name as PROTOCOL.md has it; raise GameError at ``place`` otherwise."""
     if not isinstance(value, str) or not NAME.match(value):

@@ -16,6 +16,8 @@ from rng_service.games.prizes import PrizeDistribution
 # The two-sided 90 % and 95 % quantiles of the normal distribution, by which the volatility indexes are defined.
 _NORMAL_90 = 1.6448536269514722
 _NORMAL_95 = 1.959963984540054
+# Decimal digits beyond which Python refuses to write an integer down (4,300), in bits.
+_WRITABLE_BITS = 14_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,15 +116,22 @@ def _bet_theory(priced: Priced, joints: Mapping[str, Joint], moments: Mapping[st
     parts = dict(priced.contributions()) if isinstance(priced, Contributing) else {}
     if parts:
         _agree(priced, own, sum(parts.values(), Fraction(0)))
+    _require_writable(own, prizes.variance)
     if not isinstance(priced, AwardingPrice):
         return BetTheory(priced.canonical, own, prizes.variance, prizes, prizes.top[0], parts, {})
     joint = priced.joint()
     whole = round_moments(joint, moments)
     awards = awards_of(joint, joints)
+    _require_writable(whole.mean, whole.variance, *(award.draws for award in awards.values()))
     parts = parts or {"draw": own}
     parts |= {f"feature {name}": award.returned for name, award in awards.items()}
     _agree(priced, whole.mean, sum(parts.values(), Fraction(0)))
     return BetTheory(priced.canonical, whole.mean, whole.variance, prizes, whole.highest, parts, awards)
+
+
+def _require_writable(*values: Fraction) -> None:
+    if any(max(value.numerator, value.denominator).bit_length() > _WRITABLE_BITS for value in values):
+        raise GameError("$.programs", f"exact figures of more than {_WRITABLE_BITS} bits are out of reach")
 
 
 def _agree(priced: Priced, one: Fraction, other: Fraction) -> None:

@@ -1,6 +1,5 @@
 """Alarms about realised return: evidence over plays that are in the log, and strong enough for what it says."""
 
-from decimal import Decimal
 from fractions import Fraction
 
 from rng_service.log_entries import RtpAlarm
@@ -30,7 +29,7 @@ def check_alarm(entry: RtpAlarm, registry: Registry, next_digest: int) -> None:
         f"an alarm about the digests {entry.from_digest} to {entry.to_digest}, the log has {next_digest}",
     )
     require(
-        Fraction(Decimal(entry.e_value)) * Fraction(entry.alpha) >= _ROUNDED_DOWN,
+        _strong(entry.e_value, Fraction(entry.alpha)),
         "alarm-level",
         f"an e-value of {entry.e_value} is no alarm at the level {entry.alpha}",
     )
@@ -42,5 +41,12 @@ def alarm_text(entry: RtpAlarm) -> str:
     return f"{ALARM}: the return of {stream} in {entry.currency} is {entry.direction}"
 
 
+def _strong(e_value: str, alpha: Fraction) -> bool:
+    digits, _, decades = e_value.partition("e")
+    # A million decades would be a number of a million digits, and no smaller level than 10^-15 can be stated.
+    return bool(Fraction(digits) * Fraction(10) ** min(int(decades), _ENOUGH_DECADES) * alpha >= _ROUNDED_DOWN)
+
+
+_ENOUGH_DECADES = 16
 # Five decimals of the e-value are stated, rounded down.
 _ROUNDED_DOWN = Fraction(99_999, 100_000)

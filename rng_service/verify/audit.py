@@ -37,7 +37,7 @@ from rng_service.verify.digests import DigestChain
 from rng_service.verify.fault import located, require
 from rng_service.verify.openings import Openings
 from rng_service.verify.outages import OUTAGE
-from rng_service.verify.par import check_par
+from rng_service.verify.par import SheetBook
 from rng_service.verify.pools import PoolBook, PoolState
 from rng_service.verify.registry import Registry
 from rng_service.verify.rtp_tables import CheckedTable, TableBook
@@ -89,6 +89,7 @@ class Audit:
         self.digests = DigestChain(self.registry, source)
         self.totals = TotalsBook()
         self.tables = TableBook(self.registry, reader, source, self._openings)
+        self.sheets = SheetBook(source, self.registry)
         self.types: Counter[str] = Counter()
         self.incidents: Counter[str] = Counter()
         self._next_index = 0
@@ -100,7 +101,7 @@ class Audit:
     @property
     def skipped(self) -> list[str]:
         """What could not be checked, in sentences."""
-        return sorted(self.pools.skipped | self.totals.skipped | self.tables.skipped)
+        return sorted(self.pools.skipped | self.totals.skipped | self.tables.skipped | self.sheets.skipped)
 
     def feed(self, data: bytes) -> None:
         """Check the next entry; raises Fault with its index."""
@@ -181,7 +182,7 @@ class Audit:
             case GameRegistration():
                 self.registry.add_game(entry, self._source)
             case GamePar():
-                check_par(self._source, self.registry, entry)
+                self.sheets.check(entry)
             case StreamLanes():
                 self.registry.set_lanes(entry)
             case RtpAlarm():
