@@ -37,10 +37,8 @@ def peaks_below(batch: Batch, threshold: float) -> list[int]:
     """
     split = _split(batch.bits) if batch.bits >= _FOUR_STEP_BITS else None
     limit = threshold * batch.bits
-    if split is None:
-        return [_plain(_signs(batch, row), limit) for row in range(batch.sequences)]
-    middle = np.empty((split[0] // 2 + 1, split[1]), dtype=np.complex64)
-    return [_four_step(_signs(batch, row), *split, middle, limit) for row in range(batch.sequences)]
+    signs = (_signs(batch, row) for row in range(batch.sequences))
+    return [_plain(row, limit) if split is None else _four_step(row.reshape(split), limit) for row in signs]
 
 
 def _signs(batch: Batch, row: int) -> NDArray[np.int8]:
@@ -55,36 +53,38 @@ def _plain(signs: NDArray[np.int8], limit: float) -> int:
     return int(np.count_nonzero(bins.real**2 + bins.imag**2 < limit))
 
 
-def _four_step(signs: NDArray[np.int8], rows: int, columns: int, middle: NDArray[np.complex64], limit: float) -> int:
-    """Count bins below ``limit`` of ``signs``, a matrix of ``rows`` by ``columns``; ``middle`` is room to work in."""
-    matrix = signs.reshape(rows, columns)
+def _four_step(matrix: NDArray[np.int8], limit: float) -> int:
+    """Count bins below ``limit``; the signs of the sequence lie in the rows of ``matrix`` one behind the other."""
+    rows, columns = matrix.shape
+    bits = matrix.size
     twiddles = _twiddles(rows, columns)
-    for first in range(0, columns, _COLUMNS):
-        part = slice(first, first + _COLUMNS)
-        transformed = scipy.fft.rfft(matrix[:, part].astype(np.float32), axis=0)
-        np.multiply(transformed, twiddles[:, part], out=middle[:, part])
-
-    powers = np.empty((len(middle), columns), dtype=np.float32)
+    middle = scipy.fft.rfft(matrix.astype(np.float32), axis=0)
+    powers = np.empty(middle.shape, dtype=np.float32)
     for first in range(0, len(middle), _ROWS):
-        parts = scipy.fft.fft(middle[first : first + _ROWS], axis=1, overwrite_x=True).view(np.float32)
-        np.square(parts, out=parts)
-        np.add(parts[:, ::2], parts[:, 1::2], out=powers[first : first + _ROWS])
-    if powers.max() > _HIGHEST_PEAK**2 * len(signs):
-        return _plain(signs, limit)
+        # So many rows stay in the cache for twist, transform and squares.
+        part = slice(first, first + _ROWS)
+        middle[part] *= twiddles[part]
+        bins = scipy.fft.fft(middle[part], axis=1, overwrite_x=True).view(np.float32)
+        np.square(bins, out=bins)
+        np.add(bins[:, ::2], bins[:, 1::2], out=powers[part])
+    if powers.max() > _HIGHEST_PEAK**2 * bits:
+        return _plain(matrix.reshape(-1), limit)
     # Element (k1, k2) is bin k1 + rows · k2. The bins of the rows between the first and the last stand there instead of
     # their mirror images; of those two rows only the first halves are bins below n/2.
-    half = len(signs) // 2
+    half = bits // 2
     powers[0, -(-half // rows) :] = np.inf
     powers[-1, -(-(half - rows // 2) // rows) :] = np.inf
 
-    error = np.float32(_ERROR * sqrt(len(signs)) * 2.0 * sqrt(limit))
-    below = int(np.count_nonzero(powers < limit - error))
-    doubtful = int(np.count_nonzero(powers <= limit + error)) - below
+    error = np.float32(_ERROR * sqrt(bits) * 2.0 * sqrt(limit))
+    low, high = np.float32(limit) - error, np.float32(limit) + error
+    below = int(np.count_nonzero(powers < low))
+    doubtful = int(np.count_nonzero(powers <= high)) - below
     if doubtful == 0:
         return below
     if doubtful > _MOST_DOUBTFUL:
-        return _plain(signs, limit)
-    k1, k2 = np.nonzero((powers >= limit - error) & (powers <= limit + error))
+        return _plain(matrix.reshape(-1), limit)
+    flat = powers.reshape(-1)
+    k1, k2 = np.divmod(np.flatnonzero((flat >= low) & (flat <= high)), columns)
     return below + int(np.count_nonzero(_exact_powers(matrix, k1 + rows * k2) < limit))
 
 
