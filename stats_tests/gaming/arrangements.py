@@ -23,7 +23,7 @@ __all__ = [
 ]
 
 _MAX_CARDS: Final = 128
-_BLOCK: Final = 1 << 15
+_BLOCK: Final = 1 << 11  # what is done to a block stays in the cache
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,27 +68,35 @@ class Arrangements:
 
 def rising_sequences(cards: NDArray[Any]) -> NDArray[np.intp]:
     """Return for each row how many runs v, v + 1, v + 2 … lie in order: descents of the inverse, and one."""
-    places = np.argsort(cards, axis=1)
+    n = cards.shape[1]
+    places = np.empty(cards.size, dtype=cards.dtype)
+    places[_flat(cards)] = np.tile(np.arange(n, dtype=cards.dtype), len(cards))
+    places = places.reshape(cards.shape)
     return np.asarray(1 + np.count_nonzero(places[:, 1:] < places[:, :-1], axis=1), dtype=np.intp)
 
 
-def cycles(cards: NDArray[Any]) -> NDArray[np.int64]:
+def cycles(cards: NDArray[Any]) -> NDArray[np.intp]:
     """Return for each row the number of cycles of i → row[i]: the cards that are the lowest of their cycle.
 
     By doubling: after k rounds ``lowest`` is the lowest card met on 2^k steps.
     """
-    onward = cards.astype(np.intp)
     n = cards.shape[1]
-    onward += np.arange(len(cards), dtype=np.intp)[:, np.newaxis] * n
-    onward = onward.ravel()
+    onward = _flat(cards)
     identity = np.tile(np.arange(n, dtype=cards.dtype), len(cards))
     lowest = identity.copy()
     steps = 1
     while steps < n:
         np.minimum(lowest, lowest[onward], out=lowest)
-        onward = onward[onward]
         steps *= 2
-    return np.asarray(np.count_nonzero((lowest == identity).reshape(len(cards), n), axis=1), dtype=np.int64)
+        if steps < n:
+            onward = onward[onward]
+    return np.asarray(np.count_nonzero((lowest == identity).reshape(len(cards), n), axis=1), dtype=np.intp)
+
+
+def _flat(cards: NDArray[Any]) -> NDArray[np.intp]:
+    """Return the cards as places in all rows laid end to end."""
+    rows = np.arange(len(cards), dtype=np.intp)[:, np.newaxis] * cards.shape[1]
+    return np.asarray((cards + rows).ravel(), dtype=np.intp)
 
 
 def rising_law(n: int) -> NDArray[np.float64]:

@@ -47,7 +47,7 @@ from stats_tests.results import TestResult
 __all__ = ["MAX_COUNTED", "MAX_SEQUENCE", "PlannedTest", "battery_for", "hypotheses", "run"]
 
 # Of a track the first so many values are looked at: all tests of their order, and all of how often they come up.
-MAX_SEQUENCE: Final = 1 << 22
+MAX_SEQUENCE: Final = 1 << 21
 MAX_COUNTED: Final = 1 << 25
 
 # What every sequence of independent values is asked.

@@ -49,17 +49,15 @@ class SerialCorrelation:
 class InterplayCorrelation:
     """Correlation between all pairs of columns: within an outcome, and between an outcome and the next one.
 
-    Of more than ``widest`` columns the first so many are looked at.
+    Of more than 64 columns the first 64 are looked at.
     """
 
     name: ClassVar[str] = "interplay correlation"
     lists: ClassVar[tuple[PublishedList, ...]] = _BOTH
 
-    widest: int = 64
-
     def run(self, columns: list[Values]) -> TestResult:
         """Two P-values: within, between neighbours. All columns are equally long."""
-        used = [column for column in columns[: self.widest] if _moderate(column)]
+        used = [column for column in columns if _moderate(column)]
         count = len(used[0]) if used else 0
         if len(used) < 2 or count < 1_000:
             reason = (

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +12,9 @@ from stats_tests.errors import InputError
 from stats_tests.gaming.shape import OutcomeShape, Part, Permutation, Stops, Uniform, Weighted, WithoutReplacement
 
 __all__ = ["Impossible", "Outcomes", "distinct_rows", "outcomes_of"]
+
+_BLOCK: Final = 1 << 14
+_FACTOR: Final = np.uint64(0xD1342543DE82EF95)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,10 +58,13 @@ class Outcomes:
     def fingerprints(self) -> NDArray[np.uint64]:
         """A 64-bit number for each outcome; equal outcomes have equal ones, others almost never."""
         mixed = np.zeros(self.count, dtype=np.uint64)
-        for part in self.parts:
-            for column in range(part.shape[1]):
-                mixed ^= part[:, column].astype(np.uint64)
-                scramble(mixed)
+        for first in range(0, self.count, _BLOCK):
+            block = mixed[first : first + _BLOCK]
+            for part in self.parts:
+                for column in part[first : first + _BLOCK].T:
+                    block *= _FACTOR
+                    block += column
+                scramble(block)
         return mixed
 
 
@@ -108,20 +114,9 @@ def _part(
 ) -> tuple[NDArray[Any], Impossible | None]:
     """Return the columns in a small type, and the first impossible integer; rows with one leave ``possible``."""
     limits = _limits(part)
-    bad = np.zeros(columns.shape, dtype=np.bool_)
-    for column, (limit, weights) in enumerate(limits):
-        values = columns[:, column]
-        low, high = int(values.min()), int(values.max())
-        if low < 0 or high >= limit:
-            bad[:, column] |= values < 0
-            if high >= limit:
-                bad[:, column] |= values > limit - 1
-        if weights is not None:
-            never = np.array([weight == 0 for weight in weights], dtype=np.bool_)
-            if never.any():
-                bad[:, column] |= never[np.clip(values, 0, limit - 1).astype(np.int64)]
     finding: Impossible | None = None
-    if bad.any():
+    bad = _impossible(columns, limits)
+    if bad is not None:
         row, column = (int(index) for index in np.unravel_index(int(np.argmax(bad)), bad.shape))
         finding = _out_of_range(row, place, column, int(columns[row, column]), limits[column][0])
         possible &= ~bad.any(axis=1)
@@ -136,6 +131,26 @@ def _part(
                 finding = Impossible(row, place, int(kept[row, 0]), f"outcome {row} holds a number twice")
             possible &= ~repeated
     return kept, finding
+
+
+def _impossible(columns: NDArray[Any], limits: list[tuple[int, Any]]) -> NDArray[np.bool_] | None:
+    """Return which integers are outside their range or have the weight 0; None when none is."""
+    bad: dict[int, NDArray[np.bool_]] = {}
+    lowest, highest = columns.min(axis=0).tolist(), columns.max(axis=0).tolist()
+    for column, (limit, weights) in enumerate(limits):
+        values = columns[:, column]
+        if lowest[column] < 0 or highest[column] >= limit:
+            bad[column] = (values < 0) | (values > limit - 1 if highest[column] >= limit else np.False_)
+        if weights is not None and min(weights) == 0:
+            never = np.array([weight == 0 for weight in weights], dtype=np.bool_)
+            drawn = never[np.clip(values, 0, limit - 1).astype(np.int64)]
+            bad[column] = bad.get(column, False) | drawn
+    if not any(found.any() for found in bad.values()):
+        return None
+    table = np.zeros(columns.shape, dtype=np.bool_)
+    for column, found in bad.items():
+        table[:, column] = found
+    return table
 
 
 def _out_of_range(row: int, place: int, column: int, value: int, limit: int) -> Impossible:
@@ -164,6 +179,11 @@ def distinct_rows(rows: NDArray[Any]) -> NDArray[np.bool_]:
     distinct = np.ones(len(rows), dtype=np.bool_)
     if rows.shape[1] == 1:
         return distinct
+    if int(rows.max()) < 64:
+        seen = np.zeros(len(rows), dtype=np.uint64)
+        for column in rows.T:
+            seen |= np.uint64(1) << column.astype(np.uint64)
+        return np.asarray(np.bitwise_count(seen) == rows.shape[1], dtype=np.bool_)
     block = max(1, (1 << 22) // rows.shape[1])
     for first in range(0, len(rows), block):
         ordered = np.sort(np.ascontiguousarray(rows[first : first + block]), axis=1)

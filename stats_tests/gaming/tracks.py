@@ -1,7 +1,7 @@
 """What of an outcome is a sequence of independent values, and what is a deal without replacement."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +12,8 @@ from stats_tests.gaming.shape import OutcomeShape, Permutation, Stops, Uniform, 
 from stats_tests.gaming.values import Values, uniform_values, weighted_values
 
 __all__ = ["Deal", "Track", "columns_of", "deals_in", "ranks_of", "raw_values", "tracks_in", "values_of"]
+
+_WIDEST: Final = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +110,7 @@ def ranks_of(outcomes: Outcomes, deal: Deal) -> NDArray[np.unsignedinteger[Any]]
 
 
 def columns_of(outcomes: Outcomes) -> list[Values]:
-    """Return every column that has more than one value, as independent columns; of deals the remaining ranks."""
+    """Return the first 64 columns with more than one value, as independent columns; of deals the remaining ranks."""
     found: list[Values] = outcomes.remembered("columns", lambda: _columns(outcomes))
     return found
 
@@ -117,19 +119,21 @@ def _columns(outcomes: Outcomes) -> list[Values]:
     found: list[Values] = []
     deals = {deal.part: deal for deal in deals_in(outcomes.shape)}
     for index, part in enumerate(outcomes.shape.parts):
+        if len(found) >= _WIDEST:
+            break
         if index in deals:
             ranks = ranks_of(outcomes, deals[index])
-            for column in range(ranks.shape[1]):
+            for column in range(min(ranks.shape[1], _WIDEST)):
                 size = deals[index].n - column
                 if size > 1:
                     found.append(uniform_values(np.ascontiguousarray(ranks[:, column]), size)[0][1])
             continue
-        for column in range(part.width):
+        for column in range(min(part.width, _WIDEST)):
             values = np.ascontiguousarray(outcomes.parts[index][:, column])
             view = _distributed(outcomes, index, column, values)[0][1]
             if np.count_nonzero(view.probabilities) > 1:
                 found.append(view)
-    return found
+    return found[:_WIDEST]
 
 
 def _distributed(
