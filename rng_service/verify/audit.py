@@ -11,6 +11,7 @@ from anchor.source import Source
 from rng_service.log_entries import (
     BeaconChainEntry,
     CommittedTotals,
+    DealApprove,
     Digest,
     Entry,
     GamePar,
@@ -87,7 +88,7 @@ class Audit:
         self.registry = Registry(vkey, self._origin)
         self.pools = PoolBook(self.registry, reader, source, vkey)
         self.digests = DigestChain(self.registry, source)
-        self.totals = TotalsBook()
+        self.totals = TotalsBook(self.registry)
         self.tables = TableBook(self.registry, reader, source, self._openings)
         self.sheets = SheetBook(source, self.registry)
         self.types: Counter[str] = Counter()
@@ -165,6 +166,8 @@ class Audit:
                 self._observer.on_pool_closed(*self.pools.close(entry))
             case PoolVoid():
                 self._observer.on_pool_voided(self.pools.void(entry))
+            case DealApprove():
+                self.pools.approve(entry)
             case PoolQuarantine():
                 self.pools.quarantine(entry)
             case PoolErase():

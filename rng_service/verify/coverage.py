@@ -77,3 +77,7 @@ class Coverage:
     def void_slots(self) -> Iterator[int]:
         """Yield the void slots in order."""
         return (slot for slot, value in enumerate(self._flags) if value & 4)
+
+    def drawn_slots(self) -> Iterator[int]:
+        """Yield the drawn slots in order."""
+        return (slot for slot, value in enumerate(self._flags) if value & 2)

@@ -8,6 +8,7 @@ from rng_service.encoding import SLOT_LABEL, lp
 from rng_service.games import BetError, GameDefinition, resolve_bet
 from rng_service.log_entries import PoolCommit
 from rng_service.outcome import deriver_of
+from rng_service.verify.deals import check_deal_commit
 from rng_service.verify.fault import require
 
 if TYPE_CHECKING:
@@ -75,10 +76,14 @@ class PoolEvaluator:
 
 
 def check_game(game: GameDefinition, commit: PoolCommit, name: str, version: int) -> None:
-    """Check that ``game`` is the one that a pool of this game and version may commit to."""
+    """Check that ``game`` is the one that a pool of this game and version may commit to.
+
+    Raises VerificationError ``game-name``, ``pool-program``, and as `check_deal_commit`.
+    """
     require(
         (game.game, game.version) == (name, version),
         "game-name",
         f"{commit.pool} commits to {game.game} version {game.version}",
     )
     require(commit.program in game.programs, "pool-program", f"{game.game} has no program {commit.program}")
+    check_deal_commit(commit, game.program(commit.program))

@@ -18,6 +18,7 @@ from rng_service.verify.audit import Audit, AuditObserver
 from rng_service.verify.bindings import BindingsDigest
 from rng_service.verify.clock import CLOCK_TOLERANCE_US
 from rng_service.verify.coverage import Coverage
+from rng_service.verify.deals import check_deal_record
 from rng_service.verify.evaluation import PoolEvaluator
 from rng_service.verify.export_tables import ExportTables
 from rng_service.verify.export_totals import ExportTotals
@@ -185,6 +186,7 @@ class ExportRecords(AuditObserver):
             "rounds whose beginning is not in the export": self.rounds.unseen,
             "draws and voids of tickets that are not in the export": self._tickets.unseen,
             "settlements of draws that are not in the export": self._settlements.unknown,
+            "stakes given back by void settlements, in sight of the outcome": self._settlements.voids,
             "tables of returns of which the export has only a part": self._tables.partial,
             "tables of returns with pools that were begun before the export, not compared": self._tables.pools_unseen,
             "committed totals that were compared by their outcomes only": self._totals.withheld,
@@ -292,6 +294,7 @@ class ExportRecords(AuditObserver):
             raise VerificationError(
                 "slot-leaf", f"slot {slot} of {record.pool}: the secret does not give the slot's leaf"
             )
+        check_deal_record(record, pool.evaluator.program)
         seed = record.client_seed
         outcomes = pool.evaluator.outcomes(slot, record.secrets, seed)
         payouts = None
@@ -318,6 +321,9 @@ class ExportRecords(AuditObserver):
         if "round" not in binding:
             self._check_alone(pool, record, staked=payouts is not None)
         currency = binding.get("currency", "")
+        if pool.state.commit.kind == "deal":
+            # Its money stands in its close.
+            return outcomes
         if payouts is None:
             fold.outcomes(pool.stream, currency, record.slots)
         else:
@@ -344,7 +350,9 @@ class ExportRecords(AuditObserver):
             require_alone(step, f"slot {record.slot} of {record.pool}")
 
     def _ticket(self, record: OpenedRecord) -> None:
-        self._check_slots(self._pool(record), record)
+        pool = self._pool(record)
+        self._check_slots(pool, record)
+        check_deal_record(record, pool.evaluator.program)
         self._tickets.ticket(record)
         self._seeds.seed_hash(record.binding["caller"], record.binding["client_seed_hash"])
 
@@ -360,6 +368,8 @@ class ExportRecords(AuditObserver):
         binding = record.binding
         first = self._settlements.take(record)
         stream = parse_pool_id(record.pool).stream
+        if self._audit.registry.is_deal(stream.game, stream.version, stream.program):
+            return
         self._tables.settle(stream, binding)
         fold.settlement(
             stream,

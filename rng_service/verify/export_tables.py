@@ -78,8 +78,11 @@ class ExportTables:
         """Count the slots of one draw."""
         program = self._program(stream)
         key = _key(stream, binding.get("currency", ""))
-        self._fold.outcomes(key, len(outcomes), unsettled=payouts is None)
-        if payouts is not None:
+        # Of a deal a table has only what its closed pools returned, as the totals have none of its money.
+        counted = not evaluator.program.deal_size
+        if counted:
+            self._fold.outcomes(key, len(outcomes), unsettled=payouts is None)
+        if counted and payouts is not None:
             bet = evaluator.resolve(binding["bet"])
             price = program.prices.price(bet, str(binding["bet"]))
             for payout in payouts:

@@ -14,8 +14,9 @@ from anchor.note import VerifierKey
 from anchor.reader import LogReader
 from anchor.source import Source
 from rng_service.beacon.chain import ChainInfo
-from rng_service.games import GameDefinition
+from rng_service.games import GameDefinition, GameProgram
 from rng_service.log_entries import (
+    DealApprove,
     PoolActivate,
     PoolClose,
     PoolCommit,
@@ -25,8 +26,8 @@ from rng_service.log_entries import (
     RecordRange,
 )
 from rng_service.names import Lane, PoolId, parse_pool_id
-from rng_service.outcome import Deriver, deriver_of
-from rng_service.outcome.primitives import Program
+from rng_service.outcome import DealDeriver, Deriver, deriver_of
+from rng_service.pools.deals import deal_secrets
 from rng_service.pools.slots import slot_leaves, slot_secrets
 from rng_service.verify.bias import BiasLine, VoidOutcomes
 from rng_service.verify.clock import LogTime
@@ -40,6 +41,13 @@ from rng_service.verify.commitment import (
     read_leaves_again,
 )
 from rng_service.verify.coverage import Coverage
+from rng_service.verify.deals import (
+    check_approval,
+    check_deal_commit,
+    check_no_deal_close,
+    check_withdrawal,
+    read_closed_deal,
+)
 from rng_service.verify.erasures import Erasures
 from rng_service.verify.fault import require
 from rng_service.verify.outages import Outage, due_after
@@ -59,7 +67,7 @@ class PoolState:
     commit_leaf: bytes
     commit: PoolCommit
     chain: ChainInfo | None
-    program: Program
+    program: GameProgram
     game: GameDefinition
     # SHA-256 of the file of slot leaves, as it was when it gave the slot root.
     leaves_hash: bytes = b""
@@ -69,6 +77,7 @@ class PoolState:
     # When the slots behind the quarantine are void at the latest.
     opened_due_us: int = 0
     failed_test: bool = False
+    approved: bool = False
     coverage: Coverage | None = None
     completed_us: int | None = None
     # When it is void at the latest, unless it is activated before its deadline.
@@ -149,13 +158,14 @@ class PoolBook:
             f"{entry.pool}: the lane's next number is {lane.last_number + 1}",
         )
         definition = self._game(pool, entry)
+        check_deal_commit(entry, definition.program(entry.program))
         state = PoolState(
             pool,
             index,
             leaf,
             entry,
             self._chain(entry, config.beacon_margin_s, log_time),
-            definition.program(entry.program).outcome,
+            definition.program(entry.program),
             definition,
             void_due_us=entry.deadline_us + self._registry.close_delay_us,
         )
@@ -184,6 +194,15 @@ class PoolBook:
             self.skipped.add(BLS_SKIPPED)
         state.activate_index, state.activation = index, entry
 
+    def approve(self, entry: DealApprove) -> None:
+        """Let a deal be sold: activated before, approved once, and nothing of it given away yet."""
+        state = self.require_open(entry.pool)
+        check_approval(entry, state.commit, state.chain)
+        require(state.activation is not None, "pool-inactive", f"{entry.pool} is not activated yet")
+        require(not state.approved, "approval-twice", f"{entry.pool} was approved before")
+        require(state.coverage is None, "approval-late", f"{entry.pool} had records before it was approved")
+        state.approved = True
+
     def test(self, entry: PoolTest) -> None:
         """Take a test's verdict: the plan is the one that the commitment named, and a failure is final."""
         state = self.require_open(entry.pool)
@@ -200,6 +219,7 @@ class PoolBook:
             "quarantine-slot",
             f"{entry.pool}: {state.bound} slots are bound, the quarantine begins at {entry.from_slot}",
         )
+        check_withdrawal(entry, state.program)
         state.quarantined_from = entry.from_slot
         state.opened_due_us = entry.time_us + self._registry.close_delay_us
 
@@ -217,8 +237,13 @@ class PoolBook:
             f"{entry.pool}: the records have (size, drawn, void) = {census}, "
             f"the close says {(entry.size, entry.drawn, entry.void)}",
         )
-        voids = read_voids(self._source, entry, coverage.void_slots(), self.leaves(state))
-        self._count_bias(state, voids)
+        leaves, deriver = self.leaves(state), state.deriver()
+        if isinstance(deriver, DealDeriver):
+            read_closed_deal(self._source, entry, state.program, coverage.drawn_slots(), leaves, deriver)
+        else:
+            check_no_deal_close(entry)
+        voids = read_voids(self._source, entry, coverage.void_slots(), leaves)
+        self._count_bias(state, deriver, voids)
         self.closed += 1
         self.erasures.close(entry, state.commit.slot_root)
         self._drop(state)
@@ -232,7 +257,8 @@ class PoolBook:
             "pool-void-used",
             f"{entry.pool} has records, so that its slots must be opened one by one",
         )
-        secrets = slot_secrets(entry.key, state.commit.size)
+        open_slots = deal_secrets if state.commit.kind == "deal" else slot_secrets
+        secrets = open_slots(entry.key, state.commit.size)
         found = root_of(slot_leaves(entry.pool, secrets))
         require(
             found == state.commit.slot_root,
@@ -242,7 +268,9 @@ class PoolBook:
         )
         if state.commit.beacon is None or state.activation is not None:
             sampled = min(state.commit.size, _SAMPLED_VOIDS)
-            self._count_bias(state, ((slot, secrets[32 * slot : 32 * slot + 32]) for slot in range(sampled)))
+            self._count_bias(
+                state, state.deriver(), ((slot, secrets[32 * slot : 32 * slot + 32]) for slot in range(sampled))
+            )
         self.voided += 1
         self._drop(state)
         return state
@@ -365,6 +393,9 @@ class PoolBook:
     def _take_slots(self, state: PoolState, kind: str, start: int, end: int, time_us: int) -> None:
         name, size = state.commit.pool, state.commit.size
         require(end <= size, "slot-range", f"{name} has {size} slots, the range ends at {end}")
+        if state.commit.kind == "deal" and kind != "void":
+            require(kind != "ticket", "deal-ticket", f"slot {start} of {name} is reserved: a deal is sold in order")
+            require(state.approved, "deal-unapproved", f"slot {start} of {name} is sold before its approval")
         self._check_lane(state, kind, start, end, time_us)
         if state.quarantined_from is not None and kind != "void":
             require(
@@ -425,14 +456,14 @@ class PoolBook:
             f"{name} has no draws that could be settled",
         )
 
-    def _count_bias(self, state: PoolState, voids: Iterable[tuple[int, bytes]]) -> None:
+    def _count_bias(self, state: PoolState, deriver: Deriver, voids: Iterable[tuple[int, bytes]]) -> None:
         stream = str(state.pool_id.stream)
-        deriver = state.deriver()
+        program = state.program.outcome
         counts = self._bias.get(stream)
         for slot, secret in voids:
             if counts is None:
-                counts = self._bias[stream] = VoidOutcomes(state.program.steps)
-            counts.add(state.program.derive(deriver.outcome_stream(secret, slot, b"")))
+                counts = self._bias[stream] = VoidOutcomes(program.steps)
+            counts.add(program.derive(deriver.outcome_stream(secret, slot, b"")))
 
     def _drop(self, state: PoolState) -> None:
         del self._lanes[state.pool_id.queue].open[state.pool_id.number]

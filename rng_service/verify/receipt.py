@@ -12,6 +12,7 @@ from rng_service.beacon.chain import ChainInfo
 from rng_service.books import Book
 from rng_service.log_entries import (
     BeaconChainEntry,
+    DealApprove,
     Digest,
     Entry,
     LogConfig,
@@ -26,6 +27,7 @@ from rng_service.records.receipt import Receipt, parse_receipt
 from rng_service.verify.book import check_book
 from rng_service.verify.clock import LogClock, LogTime
 from rng_service.verify.commitment import BLS_SKIPPED, read_leaves
+from rng_service.verify.deals import check_approval
 from rng_service.verify.evaluation import PoolEvaluator, check_game
 from rng_service.verify.fault import located, require
 from rng_service.verify.opened import OpenedRecord, read_record
@@ -66,6 +68,7 @@ class _PoolInLog:
     clock: LogClock = field(default_factory=LogClock)
     commits: list[int] = field(default_factory=list)
     activations: list[int] = field(default_factory=list)
+    approvals: list[int] = field(default_factory=list)
     # The digests with a range of the pool, and by how many lanes the records in each may follow.
     digests: dict[int, tuple[int, ...]] = field(default_factory=dict)
     newest_digest: int | None = None
@@ -158,6 +161,8 @@ class _Check:
         labels = check_labels(receipt.protection, record, commit, activation, chain, self._policy)
         if labels.witnesses_skipped:
             self._skipped.append(WITNESSES_SKIPPED)
+        if commit.kind == "deal":
+            self._approval(log, commit, chain)
         found = self._digest(log, ticket)
         return ReceiptReport(
             book=self.book is not None,
@@ -200,6 +205,8 @@ class _Check:
                     log.commits.append(index)
                 elif pool in data and data.endswith(b'"type":"pool.activate","v":1}'):
                     log.activations.append(index)
+                elif pool in data and data.endswith(b'"type":"deal.approve","v":1}'):
+                    log.approvals.append(index)
         return log
 
     def _mark(self, log: _PoolInLog, index: int) -> None:
@@ -273,6 +280,25 @@ class _Check:
             if not check_activation(activation, commit, receipt.commit_index, leaf, chain, self._reader, self._vkey):
                 self._skipped.append(BLS_SKIPPED)
         return commit, leaf, activation, chain
+
+    def _approval(self, log: _PoolInLog, commit: PoolCommit, chain: ChainInfo | None) -> None:
+        """Somebody let the sale of a deal begin, in the log, before any digest has a ticket of it."""
+        if not log.approvals:
+            raise VerificationError("deal-unapproved", f"no deal.approve in the log is of {commit.pool}")
+        index = log.approvals[0]
+        approval, _ = self._entry(index, "entry-malformed", DealApprove)
+        with located(entry=index):
+            check_approval(approval, commit, chain)
+            require(
+                index > self._receipt.activate_index,
+                "pool-inactive",
+                f"{commit.pool} was approved before its activation",
+            )
+            require(
+                all(index < digest for digest in log.digests),
+                "approval-late",
+                f"{commit.pool} had records before it was approved",
+            )
 
     def _entry(self, index: int, reason: str, kind: type[_EntryKind]) -> tuple[_EntryKind, bytes]:
         size = self._reader.checkpoint().size

@@ -30,6 +30,7 @@ from rng_service.verify.commitment import (
     check_activation_time,
     check_commit_beacon,
 )
+from rng_service.verify.deals import check_deal_record
 from rng_service.verify.evaluation import PoolEvaluator
 from rng_service.verify.fault import located, require
 from rng_service.verify.opened import OpenedRecord, read_record
@@ -134,8 +135,9 @@ def check_outcome(
 ) -> None:
     """Step 5: outcome (flat over all slots) and payouts follow from the record; a ticket has neither.
 
-    Raises ``outcome``, ``payouts``, ``bet-invalid``.
+    Raises ``outcome``, ``payouts``, ``bet-invalid``, and of a deal as `check_deal_record`.
     """
+    check_deal_record(record, evaluator.program)
     if record.kind == "ticket":
         require(not outcome and payouts_minor is None, "outcome", "a ticket has no outcome yet")
         return

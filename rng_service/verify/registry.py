@@ -34,6 +34,7 @@ class RegisteredGame:
 
     digest: bytes
     programs: tuple[str, ...]
+    deals: frozenset[str]
 
 
 class Registry:
@@ -156,7 +157,13 @@ class Registry:
             "game-programs",
             f"the definition has the programs {', '.join(sorted(definition.programs))}",
         )
-        self.games[key] = RegisteredGame(entry.digest, entry.programs)
+        deals = frozenset(name for name, program in definition.programs.items() if program.deal_size)
+        self.games[key] = RegisteredGame(entry.digest, entry.programs, deals)
+
+    def is_deal(self, game: str, version: int, program: str) -> bool:
+        """Return whether a program of a registered game version is a finite deal."""
+        known = self.games.get((game, version))
+        return known is not None and program in known.deals
 
     def set_lanes(self, entry: StreamLanes) -> None:
         """Change how many lanes a stream has from here on."""

@@ -38,6 +38,8 @@ class Settlements:
     named: set[bytes]
     complete_from_start: bool
     unknown: int = 0
+    # How many gave a stake back, in sight of the outcome: no fault, and a way not to pay.
+    voids: int = 0
     _draws: dict[bytes, SettledDraw] = field(default_factory=dict)
     _bettors: set[tuple[bytes, int, str]] = field(default_factory=set)
     _settled: set[tuple[bytes, int]] = field(default_factory=set)
@@ -61,6 +63,7 @@ class Settlements:
         bettor = name, record.slot, binding["bettor"]
         require(bettor not in self._bettors, "settle-twice", f"slot {record.slot}: settled twice for one bettor")
         self._bettors.add(bettor)
+        self.voids += binding["status"] == "void"
         draw = self._draws.get(name)
         if draw is None:
             # A draw before the first digest of the export is not wrong, only out of sight.

@@ -7,6 +7,7 @@ from rng_service.log_entries import CommittedTotals, Digest, Totals
 from rng_service.names import Stream, parse_pool_id
 from rng_service.records.totals import row_key
 from rng_service.verify.fault import require
+from rng_service.verify.registry import Registry
 
 # Digests with draws that no totals cover yet; an operator who publishes none is reported, not followed.
 _MOST_PENDING = 100_000
@@ -17,7 +18,8 @@ TOTALS_SKIPPED = "outcomes of totals were not compared: too many digests without
 class TotalsBook:
     """Checks totals entries one after the other (PROTOCOL.md, section 10)."""
 
-    def __init__(self) -> None:
+    def __init__(self, registry: Registry) -> None:
+        self._registry = registry
         self._pending: deque[tuple[int, dict[Stream, int]]] = deque()
         self._from_digest = 0
         self.next_seq = 0
@@ -25,11 +27,13 @@ class TotalsBook:
         self.skipped: set[str] = set()
 
     def digest(self, entry: Digest) -> None:
-        """Remember how many slots of each stream a digest drew."""
+        """Remember how many slots of each stream a digest drew; of deals totals say nothing."""
         drawn: dict[Stream, int] = {}
         for item in entry.ranges:
             if item.kind == "draw" and item.slots is not None:
                 stream = parse_pool_id(item.pool).stream
+                if self._registry.is_deal(stream.game, stream.version, stream.program):
+                    continue
                 drawn[stream] = drawn.get(stream, 0) + item.slots
         if drawn and not self._blind:
             self._pending.append((entry.seq, drawn))
@@ -55,6 +59,13 @@ class TotalsBook:
             "totals-ahead",
             f"totals {entry.seq} end at digest {entry.to_digest}, the log has {next_digest}",
         )
+        for row in entry.rows:
+            require(
+                not self._registry.is_deal(row.game, row.version, row.program),
+                "totals-deal",
+                f"totals {entry.seq} have a row of {row.game}/{row.version}/{row.program}: the money of a deal is "
+                "public when it closes, before it would tell what is left",
+            )
         keys = [row_key(row) for row in entry.rows]
         require(keys == sorted(set(keys)), "totals-rows", "the rows are not sorted, or stand there twice")
         require(

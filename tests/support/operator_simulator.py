@@ -23,10 +23,12 @@ from rng_service.beacon.chain import beacon_value
 from rng_service.beacon.development_key import DevelopmentKey
 from rng_service.encoding import OPENING_LABEL, PAYLOAD_LABEL, erase_statement, lp, receipt_key_statement
 from rng_service.games import GameDefinition, load_game, payout
+from rng_service.games.reference import reference_of
 from rng_service.log_entries import (
     NO_DIGEST,
     BeaconChainEntry,
     BeaconRound,
+    DealApprove,
     Entry,
     GamePar,
     GameRegistration,
@@ -41,10 +43,11 @@ from rng_service.log_entries import (
     StreamLanes,
 )
 from rng_service.names import PoolId, Stream, lane_of, parse_pool_id, request_hash
-from rng_service.outcome import DrawKeyDeriver
+from rng_service.outcome import deriver_of
 from rng_service.par.making import make_par
+from rng_service.pools.deals import deal_secrets
 from rng_service.pools.slots import slot_leaves, slot_secrets
-from rng_service.public_files import game_path, leaves_path, par_paths, voids_path
+from rng_service.public_files import deal_path, game_path, leaves_path, par_paths, voids_path
 from rng_service.records.digest import DigestItem, build_digests
 from rng_service.records.export import ExportHeader, ExportLine, draw_line, write_export
 from rng_service.records.protection import protection_of
@@ -86,6 +89,16 @@ class SimulatedPool:
     voids: list[int] = field(default_factory=list)
     # What each slot was opened for, as the vault's journal has it: the kind's byte and the binding hash.
     opened: dict[int, bytes] = field(default_factory=dict)
+
+    @property
+    def deal(self) -> bool:
+        """Whether its slots are the tickets of a finite deal."""
+        return bool(self.game.program(self.program).deal_size)
+
+    @property
+    def kind(self) -> str:
+        """The kind of pool that its commitment states."""
+        return "deal" if self.deal else "independent"
 
 
 @dataclass
@@ -135,6 +148,7 @@ class Operator:
         self.now_us = START_S * SECOND
         self.lanes = lanes
         self._counter = 0
+        self._derivers: dict[str, Any] = {}
         self.log_key = Ed25519PrivateKey.from_private_bytes(self.random(32))
         self.receipt_key = Ed25519PrivateKey.from_private_bytes(self.random(32))
         self.signer = InProcessSigner(origin, self.log_key)
@@ -175,6 +189,14 @@ class Operator:
     def on_binding(self, kind: str, members: dict[str, Any]) -> dict[str, Any]:
         """See the members of each binding before they are encoded."""
         return members
+
+    def on_sealed(self, pool_id: str, secrets: bytes) -> bytes:
+        """See the secrets of a pool before their tree is made."""
+        return secrets
+
+    def on_opened_deal(self, secrets: bytes) -> bytes:
+        """See the secrets of a closed deal before they are published."""
+        return secrets
 
     def on_secrets(self, pool: SimulatedPool, slot: int, secrets: bytes) -> bytes:
         """See the secrets of a draw before its outcome follows from them."""
@@ -241,6 +263,17 @@ class Operator:
 
     def before_draws(self) -> None:
         """Come in between the activation of the pools and the first draw."""
+
+    def approve_deals(self) -> None:
+        """Approve the deals of the story of deals, which are activated by now."""
+        for name in ("sold", "short"):
+            self.approve(self.at[name])
+
+    def before_sale(self) -> None:
+        """Come in behind the first tickets of the story of deals."""
+
+    def before_end(self) -> None:
+        """Come in before the last slots of a story are thrown away."""
 
     def after(self) -> None:
         """Come in when the whole story is published."""
@@ -384,7 +417,9 @@ class Operator:
         number = self.numbers[key, lane] = self.numbers.get((key, lane), 0) + 1
         pool_id = str(PoolId(self.environment, key, lane, number))
         pool_key = self.random(32)
-        secrets = slot_secrets(pool_key, size)
+        game = self.games[key.game, key.version]
+        secrets = (deal_secrets if game.program(program).deal_size else slot_secrets)(pool_key, size)
+        secrets = self.on_sealed(pool_id, secrets)
         levels = levels_of(slot_leaves(pool_id, secrets))
         pool = SimulatedPool(
             pool_id,
@@ -392,7 +427,7 @@ class Operator:
             size,
             secrets,
             levels,
-            self.games[key.game, key.version],
+            game,
             program,
             None if self.beacon is None else self.now_us // SECOND + 20,
         )
@@ -409,6 +444,7 @@ class Operator:
             PoolCommit(
                 **self.head(),
                 pool=pool.pool_id,
+                kind=pool.kind,
                 size=pool.size,
                 slot_root=pool.levels[-1][0],
                 game_digest=pool.game.digest,
@@ -439,13 +475,17 @@ class Operator:
         pool.activate_index = self.append(entry)
         pool.beacon = beacon.get("beacon_value", b"")
 
-    def stop(self, pool: SimulatedPool) -> None:
-        """Quarantine a pool from its first free slot on; that slot and the others are still to be thrown away."""
-        self.append(PoolQuarantine(**self.head(), pool=pool.pool_id, reason="operator", from_slot=pool.next_slot))
+    def approve(self, pool: SimulatedPool, approver: str = "compliance") -> None:
+        """Let the sale of an activated deal begin."""
+        self.append(DealApprove(**self.head(), pool=pool.pool_id, game_digest=pool.game.digest, approver=approver))
 
-    def quarantine(self, pool: SimulatedPool) -> None:
+    def stop(self, pool: SimulatedPool, reason: str = "operator") -> None:
+        """Quarantine a pool from its first free slot on; that slot and the others are still to be thrown away."""
+        self.append(PoolQuarantine(**self.head(), pool=pool.pool_id, reason=reason, from_slot=pool.next_slot))
+
+    def quarantine(self, pool: SimulatedPool, reason: str = "operator") -> None:
         """Stop a pool and throw its remaining slots away."""
-        self.stop(pool)
+        self.stop(pool, reason)
         if pool.next_slot < pool.size:
             self.void(pool, pool.next_slot, pool.size - pool.next_slot, "quarantine")
             pool.next_slot = pool.size
@@ -456,6 +496,7 @@ class Operator:
             slot.to_bytes(8, "big") + pool.secrets[32 * slot : 32 * slot + 32] for slot in sorted(pool.voids)
         )
         self.put(voids_path(pool.pool_id), opened)
+        deal: dict[str, Any] = self.close_deal(pool) if pool.deal else {}
         index = self.append(
             PoolClose(
                 **self.head(),
@@ -465,9 +506,28 @@ class Operator:
                 drawn=pool.drawn,
                 void=len(pool.voids),
                 voids_digest=sha256(opened).digest(),
+                **deal,
             )
         )
         self.tables.closes.append((index, pool))
+
+    def close_deal(self, pool: SimulatedPool) -> dict[str, Any]:
+        """Open a deal in full; return what its close says of that and of its money."""
+        secrets = self.on_opened_deal(pool.secrets)
+        self.put(deal_path(pool.pool_id), secrets)
+        program = pool.game.program(pool.program)
+        ticket, price = reference_of(program), program.price.minor
+        sold = [slot for slot, word in pool.opened.items() if word[0] == 1]
+        paid = sum(
+            int(price * ticket.multiplier(values))
+            for slot in sold
+            for values in self.outcomes(pool, slot, pool.secrets[32 * slot : 32 * slot + 32], {})
+        )
+        return {
+            "opened_digest": sha256(secrets).digest(),
+            "stake_minor": price * len(sold),
+            "payout_minor": paid,
+        }
 
     def void_pool(self, pool: SimulatedPool) -> None:
         """Throw a whole pool away."""
@@ -515,6 +575,7 @@ class Operator:
         bet: Any = None,
         ticket: SimulatedRecord | None = None,
         step: tuple[str, int] | None = None,
+        currency: str = "EUR",
     ) -> SimulatedRecord:
         """Draw ``count`` slots, or the slot of a ticket; ``step`` is (round, step)."""
         slot = self._next(pool, count) if ticket is None else ticket.slot
@@ -529,7 +590,7 @@ class Operator:
         if seed:
             members["client_seed"] = seed.hex()
         if stake is not None:
-            members |= {"stake_minor": stake, "currency": "EUR"}
+            members |= {"stake_minor": stake, "currency": currency}
         if bet is not None:
             members["bet"] = bet
         if step is not None:
@@ -768,7 +829,7 @@ class Operator:
         self, pool: SimulatedPool, slot: int, secrets: bytes, members: dict[str, Any]
     ) -> list[tuple[int, ...]]:
         """Return what the secrets of consecutive slots open to."""
-        deriver = DrawKeyDeriver(pool.commit_leaf, pool.beacon, pool.program)
+        deriver = self.deriver(pool)
         derive = pool.game.program(pool.program).outcome.derive
         seed = bytes.fromhex(members.get("client_seed", ""))
         return [
@@ -776,7 +837,17 @@ class Operator:
             for at in range(0, len(secrets), 32)
         ]
 
+    def deriver(self, pool: SimulatedPool) -> Any:
+        """Return what opens a pool's slots; that of a deal is kept, for its permutation costs as much as all of it."""
+        found = self._derivers.get(pool.pool_id)
+        if found is None or not pool.deal:
+            found = deriver_of(pool.kind, pool.commit_leaf, pool.beacon, pool.program, pool.size)
+            self._derivers[pool.pool_id] = found
+        return found
+
     def _count(self, fold: TotalsFold, record: SimulatedRecord) -> None:
+        if record.pool.deal:
+            return
         stream, members = parse_pool_id(record.pool.pool_id).stream, record.binding
         if record.kind == "draw" and record.payouts is not None:
             fold.plays(

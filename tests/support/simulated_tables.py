@@ -49,7 +49,7 @@ def rows_of(operator, first_digest, last_digest):
     books = {}
     settled = {}
     for record in sorted(operator.records, key=lambda item: -1 if item.digest_seq is None else item.digest_seq):
-        if record.kind not in {"draw", "settle"} or record.digest_seq is None:
+        if record.kind not in {"draw", "settle"} or record.digest_seq is None or record.pool.deal:
             continue
         stream, members = parse_pool_id(record.pool.pool_id).stream, record.binding
         first = False

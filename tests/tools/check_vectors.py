@@ -11,6 +11,7 @@ from pathlib import Path
 FOLDER = Path(__file__).resolve().parent
 GENERATORS = (
     "make_outcome_vectors.py",
+    "make_deal_vectors.py",
     "make_game_vectors.py",
     "make_worked_example.py",
     "make_rejected_receipts.py",

@@ -109,6 +109,9 @@ def read_table(settlement: Node, steps_node: Node, steps: Sequence[Step]) -> Tab
     wheel = _wheel(steps_node, steps)
     listed = settlement.fields(("model", "bets"))["bets"]
     bets = {name: _read_bet(name, node, wheel) for name, node in named_members(listed, MAX_BETS)}
+    if isinstance(steps[0], Deal) and sum(map(len, bets.values())) > 1:
+        # The prizes of a deal are those of its flare, whoever buys; its money at the close is that of this one bet.
+        listed.fail("a deal has one bet, which is what its tickets pay")
     return TableModel(wheel.numbers - 1, bets)
 
 
