@@ -1,4 +1,4 @@
-"""The reference bet of a program: the listed bet whose figures stand for it, as one that can be settled."""
+"""The bet by which pools are measured: one listed bet of a program, the same one for everybody."""
 
 from rng_service.games.definition import GameProgram
 from rng_service.games.models import Bet
@@ -8,18 +8,17 @@ __all__ = ["reference_of", "reference_prizes"]
 
 
 def reference_prizes(program: GameProgram) -> tuple[str, PrizeDistribution] | None:
-    """Return label and distribution of the listed bet with the largest prize, the first by label among equals.
+    """Return label and distribution of the listed bet with the smallest variance, the first by label among equals.
 
-    None for a program that lists nothing.
+    It says the most about the outcomes of a pool; a bet on a rare prize would say nothing for years. Strategies are
+    no bets. None for a program that lists no bet.
     """
-    listed = [(label, item.prizes()) for label, item in sorted(program.model.listed_bets(), key=lambda item: item[0])]
-    return max(listed, key=lambda item: item[1].top[0]) if listed else None
+    listed = sorted(program.model.listed_bets(), key=lambda item: item[0])
+    bets = [(label, item.prizes()) for label, item in listed if "bet" in item.canonical]
+    return min(bets, key=lambda item: item[1].variance) if bets else None
 
 
 def reference_of(program: GameProgram) -> Bet | None:
-    """Return the reference bet resolved; None where there is none, or where it is a strategy and not a bet."""
+    """Return that bet ready to be settled; None for a program that lists no bet."""
     found = reference_prizes(program)
-    if found is None:
-        return None
-    canonical = dict(program.model.listed_bets())[found[0]].canonical
-    return program.model.resolve(canonical) if "bet" in canonical else None
+    return None if found is None else program.model.resolve(dict(program.model.listed_bets())[found[0]].canonical)

@@ -297,7 +297,7 @@ def _pools(key: PoolsKey, found: PoolReturn, theory: _ProgramTheory) -> dict[str
         "class": key.play_class,
         "pools": found.pools,
         "outcomes": count,
-        "reference_bet": label,
+        "measured_by": label,
         "theoretical_percent": percent(prizes.mean),
         "returned": str(found.returned),
     }

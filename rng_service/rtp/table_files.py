@@ -225,7 +225,7 @@ def _pools(page: Page, rows: Sequence[Mapping[str, Any]]) -> None:
         cells.append(
             (
                 _name(row),
-                row["reference_bet"],
+                row["measured_by"],
                 row["theoretical_percent"],
                 row.get("rtp_percent", ""),
                 _band(bands.get(99)),
@@ -235,10 +235,10 @@ def _pools(page: Page, rows: Sequence[Mapping[str, Any]]) -> None:
         )
         if 99 in bands and "rtp_percent" in row and not _inside(row["rtp_percent"], bands[99]):
             marks[number, 3] = "bad"
-    header = ("game", "reference bet", "theoretical", "pools", "99 % band", "closed", "outcomes")
+    header = ("game", "measured by", "theoretical", "pools", "99 % band", "closed", "outcomes")
     page.table(Table(header, cells, left=2, marks=marks))
     page.text(
-        "What one unit on the reference bet would have returned on every outcome drawn from pools that were closed in "
+        "What one unit on this bet would have returned on every outcome drawn from pools that were closed in "
         "this period, whoever played what: it shows the outcomes without the players' bets.",
         soft=True,
     )

@@ -224,7 +224,7 @@ def test_closed_deals_have_the_narrower_band_of_draws_without_replacement():
     found = PoolReturn.of_pool(program, size // 2, prizes.mean * (size // 2))
     table = made({}, {key: found + found}, {(game.game, game.version): game})
     (row,) = table["pools"]
-    assert (row["pools"], row["outcomes"], row["reference_bet"]) == (2, size // 2 * 2, label)
+    assert (row["pools"], row["outcomes"], row["measured_by"]) == (2, size // 2 * 2, label)
     # Two deals that were half sold: half as much variance of the mean as of one, and half of that without replacement.
     one = deal_band(composition(prizes, size), sold=size // 2, level=99)
     half = Fraction(row["bands"][-1]["high_percent"]) / 100 - prizes.mean
