@@ -186,14 +186,22 @@ class Catalog:
         self._pools: OrderedDict[int, Pool] = OrderedDict()
         self._lock = Lock()
 
-    def refresh(self) -> None:
-        """Read games, streams and newly activated pools; load the pools' trees."""
+    def refresh(self, *, learn: bool = True) -> None:
+        """Read games, streams and newly activated pools; load the pools' trees.
+
+        Without ``learn`` games and streams that are not known yet are left for the next time: to read a large table,
+        and to work out the limits of bets, can take longer than a draw may wait.
+        """
         with reading(self._engine) as connection:
             games = connection.execute(select(GameRow.id, GameRow.name, GameRow.version, GameRow.retired_us)).all()
             for game in games:
-                if game.id not in self._definitions:
+                if learn and game.id not in self._definitions:
                     data = connection.execute(select(GameRow.definition).where(GameRow.id == game.id)).scalar_one()
-                    self._definitions[game.id] = parse_game(data, self._store.files)
+                    try:
+                        self._definitions[game.id] = parse_game(data, self._store.files)
+                    except (AnchorError, OSError) as error:
+                        # A file that is lost takes its own game away, and no other.
+                        _log.error("%s version %s cannot be played: %s", game.name, game.version, error)
             streams = list(connection.execute(_STREAMS))
             active = connection.execute(
                 select(PoolRow.id, PoolRow.stream_id, PoolRow.lane, PoolRow.number)
@@ -207,7 +215,9 @@ class Catalog:
                 newest[game.name] = max(game.version, newest.get(game.name, 0))
         by_key, by_id = {}, {}
         for key, game_id, program, play_class, lane_count in streams:
-            definition = self._definitions[game_id]
+            definition = self._definitions.get(game_id)
+            if definition is None or not (learn or key in self._by_id):
+                continue
             prefix = f"{self._environment}/{definition.game}/{definition.version}/{program}/{play_class}/"
             stream = self._by_id.get(key)
             if stream is None:
@@ -217,11 +227,13 @@ class Catalog:
             stream.lanes = lane_count
             by_key[definition.game, definition.version, program, play_class] = stream
             by_id[key] = stream
-        self._by_id, self._streams, self._newest = by_id, by_key, newest
+        # A stream never goes away; one that another thread learned of meanwhile is kept.
+        self._by_id, self._streams = {**self._by_id, **by_id}, {**self._streams, **by_key}
+        self._newest = newest
         lanes: dict[int, list[list[Pool]]] = {key: [[] for _ in range(s.lanes)] for key, s in by_id.items()}
         blocked: set[tuple[int, int]] = set()
         for row in active:
-            if (row.stream_id, row.lane) in blocked:
+            if row.stream_id not in lanes or (row.stream_id, row.lane) in blocked:
                 continue
             try:
                 lanes[row.stream_id][row.lane].append(self._pool(row.id))
@@ -235,7 +247,7 @@ class Catalog:
 
     def reload_cursors(self) -> None:
         """Read ``next_slot`` of every pool again; called by the binding thread after it lost a guard."""
-        self.refresh()
+        self.refresh(learn=False)
         with reading(self._engine) as connection:
             rows = connection.execute(select(PoolRow.id, PoolRow.next_slot).where(PoolRow.state == "active")).all()
         for row in rows:
