@@ -157,8 +157,12 @@ class GameFileStore:
         with temporary.open("ab") as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise RefusedError(f"{digest.hex()} is being uploaded already; try again later") from None
+                # Whoever had it before has thrown it away; what stands under the name is somebody else's by now.
+                ours = temporary.exists() and os.path.samestat(temporary.stat(), os.fstat(file.fileno()))
+            except (BlockingIOError, FileNotFoundError):
+                ours = False
+            if not ours:
+                raise RefusedError(f"{digest.hex()} is being uploaded already; try again later")
             try:
                 file.truncate(0)
                 for chunk in chunks:

@@ -114,3 +114,22 @@ def test_publishing_copies_the_weights_once_and_refuses_another_file_in_their_pl
     (tmp_path / "public" / weights_path(digests[0])).write_bytes(b"1,1,0\n")
     with pytest.raises(RefusedError, match="must never change"):
         store.publish(definition, tmp_path / "public")
+
+
+def test_a_place_that_was_thrown_away_while_it_was_waited_for_is_not_written_to(store, tmp_path, monkeypatch):
+    data = b"1,1,0\n"
+    digest = sha256(data).digest()
+    place = tmp_path / "store" / f"incoming-{digest.hex()}"
+    honest = fcntl.flock
+
+    def late(file, how):
+        # Another front ended with this file and threw it away, and a third began a new one.
+        honest(file, how)
+        place.unlink()
+        place.write_bytes(b"half of it")
+
+    monkeypatch.setattr(fcntl, "flock", late)
+    with pytest.raises(RefusedError):
+        store.take_weights(digest, [data])
+    assert place.read_bytes() == b"half of it"
+    assert not store.has_weights(digest)
