@@ -259,6 +259,18 @@ def test_an_honest_story_of_rounds_passes_and_counts_what_is_still_to_be_played(
     verify_log(operator.source, operator.vkey)
 
 
+def test_stakes_that_were_given_back_in_sight_of_the_outcome_are_counted(tmp_path):
+    class GivesBackWhatWouldWin(Operator):
+        def before_end(self):
+            draw = self.draw(self.at["mines"], stake=100)
+            self.settle(draw, stake=100, status="void", reason="table-closed")
+
+    told = GivesBackWhatWouldWin(tmp_path / "public")
+    tell_rounds(told)
+    report = verify_export(told.export(tmp_path / "export"), told.source, told.vkey)
+    assert report.notes == ("stakes given back by void settlements, in sight of the outcome: 1",)
+
+
 def test_each_receipt_of_a_round_passes_by_itself(operator):
     for record in operator.cards:
         report = verify_receipt(operator.receipt(record), operator.source, operator.vkey)
