@@ -14,9 +14,10 @@ from typing import Any
 from told_decisions import told
 from vector_files import check_files, write_files
 
-from rng_service.games import GameDefinition, load_game, resolve_bet, theory
-from rng_service.outcome import DrawKeyDeriver
+from rng_service.games import GameDefinition, GameProgram, load_game, resolve_bet, theory
+from rng_service.outcome import DealDeriver, DrawKeyDeriver
 from rng_service.outcome.primitives import Outcome
+from rng_service.pools.deals import deal_secrets
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "tests" / "vectors" / "games"
@@ -30,8 +31,7 @@ EXACT = ("bet", "rtp", "hit_frequency", "top_prize", "maximum_exposure")
 def program_vector(game: GameDefinition, program_id: str, figures: dict[str, Any]) -> dict[str, Any]:
     """Return the theory of every listed bet, and what each pays on the first slots and on the first that pays."""
     program = game.program(program_id)
-    deriver = DrawKeyDeriver(bytes(32), b"", program_id)
-    outcomes = [program.outcome.derive(deriver.outcome_stream(SECRET, slot, b"")) for slot in range(SLOTS)]
+    outcomes = deal_outcomes(program) if program.deal_size else stream_outcomes(program)
     rows = [
         {"bet": bet["bet"], "slot": slot, "multiplier": str(pays)}
         for bet in figures["bets"].values()
@@ -48,6 +48,22 @@ def program_vector(game: GameDefinition, program_id: str, figures: dict[str, Any
         "outcomes": {str(slot): [str(value) for value in outcomes[slot]] for slot in slots},
         "rows": rows,
     }
+
+
+def stream_outcomes(program: GameProgram) -> list[Outcome]:
+    """Return the outcomes of the first slots, all with the same secret."""
+    deriver = DrawKeyDeriver(bytes(32), b"", program.program_id)
+    return [program.outcome.derive(deriver.outcome_stream(SECRET, slot, b"")) for slot in range(SLOTS)]
+
+
+def deal_outcomes(program: GameProgram) -> list[Outcome]:
+    """Return the tickets of the first slots of a deal: the secret is its pool key, D and B are zeros."""
+    size = program.deal_size
+    secrets, deriver = deal_secrets(SECRET, size), DealDeriver(bytes(32), bytes(32), size)
+    return [
+        program.outcome.derive(deriver.outcome_stream(secrets[32 * slot : 32 * slot + 32], slot, b""))
+        for slot in range(min(SLOTS, size))
+    ]
 
 
 def settled(game: GameDefinition, program_id: str, bet: Any, outcomes: Sequence[Outcome]) -> list[tuple[int, Fraction]]:
