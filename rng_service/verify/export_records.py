@@ -187,7 +187,6 @@ class ExportRecords(AuditObserver):
             "draws and voids of tickets that are not in the export": self._tickets.unseen,
             "settlements of draws that are not in the export": self._settlements.unknown,
             "stakes given back by void settlements, in sight of the outcome": self._settlements.voids,
-            "stakes given back by void settlements, in sight of the outcome": self._settlements.voids,
             "tables of returns of which the export has only a part": self._tables.partial,
             "tables of returns with pools that were begun before the export, not compared": self._tables.pools_unseen,
             "committed totals that were compared by their outcomes only": self._totals.withheld,

@@ -12,6 +12,7 @@ from rng_service.beacon.errors import BeaconLibraryMissing
 from rng_service.log_entries import Incident
 from rng_service.verify import commitment, verify_export, verify_log, verify_pool, verify_receipt
 
+GIVEN_BACK = "stakes given back by void settlements, in sight of the outcome: 1"
 DRAWS = ("plain", "ticket", "ticketed", "batch", "open_draw", "last", "fun", "later")
 SHAPES = [{}, {"beacon": False}, {"lanes": 2}, {"lanes": 7, "beacon": False}, {"origin": "a.example/live"}]
 
@@ -50,7 +51,7 @@ def test_receipts_that_were_opened_together_pass(operator):
 def test_an_honest_export_passes_with_its_totals(operator, tmp_path):
     report = verify_export(operator.export(tmp_path / "export"), operator.source, operator.vkey)
     assert report.records == {"draw": 8, "settle": 5, "ticket": 2, "void": 2}
-    assert (report.outcomes, report.totals, report.notes) == (11, 2, ())
+    assert (report.outcomes, report.totals, report.notes) == (11, 2, (GIVEN_BACK,))
 
 
 def test_an_export_from_the_middle_passes_and_says_what_it_cannot_see(operator, tmp_path):
@@ -169,6 +170,7 @@ def test_an_outage_that_the_operator_admits_is_reported_and_no_fault(tmp_path):
     export = verify_export(operator.export(tmp_path / "export"), operator.source, operator.vkey)
     assert export.notes == (
         "outage: 1001.000 seconds before digest 1, by the operator's clock",
+        GIVEN_BACK,
         "records late by an outage that the operator admitted: 1",
         f"late by an outage: draw of slot 0 of {operator.pools[3].pool_id}",
     )
