@@ -8,6 +8,7 @@ from importlib import import_module
 from pathlib import Path
 
 import pytest
+from deal_story import tell_deals
 from operator_simulator import Operator, tell
 
 from rng_service.beacon.chain import QUICKNET
@@ -34,6 +35,8 @@ FORGED = [
     for item in import_module(name).CATALOGUE
     if item.values[1].partition(" ")[0] not in {"log", "export", "partial"}
 ]
+
+FORGED_DEALS = [item for item in import_module("test_forgeries_of_deals").CATALOGUE if item.values[2] == "receipt"]
 
 
 # What the verifier in JavaScript calls the reasons of our auditor, where it has no word of its own for them, or where
@@ -143,6 +146,31 @@ def test_the_outcome_vectors_of_every_kind_of_step_agree():
     done = run("check_outcomes.mjs", TESTS / "vectors" / "outcome")
     assert done.returncode == 0, done.stderr
     assert done.stdout == "ok 42 outcomes\n"
+
+
+def test_tickets_of_a_deal_are_verified_with_their_prizes(tmp_path):
+    operator = Operator(tmp_path / "public")
+    tell_deals(operator)
+    receipt = tmp_path / "receipt.json"
+    for ticket in (*operator.tickets, operator.short_ticket):
+        receipt.write_bytes(operator.receipt(ticket))
+        status, verdict, _ = verify(receipt, operator.directory, operator.vkey)
+        assert (status, verdict["standing"]) == (0, "included"), verdict
+        assert verdict["protection"]["foreseen"] == "operator-foreseeable"
+
+
+@pytest.mark.parametrize(("kind", "reason", "seen"), FORGED_DEALS)
+def test_a_forged_ticket_of_a_deal_is_refused_with_its_reason(tmp_path, kind, reason, seen):
+    assert seen == "receipt"
+    operator = kind(tmp_path / "public")
+    tell_deals(operator)
+    refused = []
+    for number, ticket in enumerate(operator.tickets):
+        path = tmp_path / f"{number}.json"
+        path.write_bytes(operator.receipt(ticket))
+        _, verdict, _ = verify(path, operator.directory, operator.vkey)
+        refused += [] if verdict["verified"] else [verdict["reason"]]
+    assert refused[:1] == [reason]
 
 
 @pytest.mark.parametrize("game", sorted(BETS))

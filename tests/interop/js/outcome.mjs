@@ -80,6 +80,20 @@ export function deriveOutcome(key, steps) {
   });
 }
 
+// Kind `deal`: which ticket of the composition stands at each place of the sealed order.
+export function dealPermutation(commitHash, beaconValue, size) {
+  return swapDown(new Stream(hmac(beaconValue, label("sealdraw/v1/deal"), commitHash)), size, 1);
+}
+
+// The tier of the ticket that a slot's secret stands for: the last eight bytes are its place.
+export function dealOutcome(secret, permutation, counts) {
+  const place = secret.readBigUInt64BE(24);
+  if (place >= BigInt(permutation.length)) throw new TypeError(`place ${place} of ${permutation.length}`);
+  const ticket = permutation[Number(place)];
+  let cumulative = 0n;
+  return [BigInt(counts.findIndex((count) => (cumulative += BigInt(count)) > ticket))];
+}
+
 // The receipt's notation: numbers, from 2^53 on decimal strings.
 export const writeOutcome = (values) =>
   values.map((value) => (value < 2n ** 53n ? Number(value) : value.toString()));

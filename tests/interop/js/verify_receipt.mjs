@@ -14,7 +14,7 @@ import { ascii, exactKeys, hex, label, lp, parseCanonical, sha256, u32, u64 } fr
 import { findDigests } from "./digest.mjs";
 import { ed25519Verifies, openCheckpoint, parseVkey, readLog } from "./log.mjs";
 import { leafHash, root, rootFromInclusion, rootFromRange } from "./merkle.mjs";
-import { deriveOutcome, drawKey, writeOutcome } from "./outcome.mjs";
+import { dealOutcome, dealPermutation, deriveOutcome, drawKey, writeOutcome } from "./outcome.mjs";
 import { Refusal, require } from "./refusal.mjs";
 import { notImplemented, payout } from "./settlement.mjs";
 
@@ -204,7 +204,7 @@ function checkPool({ receipt, drawn, log, config }, vkey) {
     const time = BigInt(natural(log.entries[index].time_us));
     require(time >= newest - TOLERANCE, 2, "entry-time", "an entry is dated before the digests in front of it");
   }
-  require(commit.kind === "independent", 2, "kind", `pools of kind ${commit.kind} are not implemented`);
+  require(["deal", "independent"].includes(commit.kind), 2, "kind", `pools of kind ${commit.kind} are not implemented`);
   const commitHash = log.leaves[receipt.commit_index];
   require(activate.commit_index === receipt.commit_index, 2, "activate", "the activation names another commit");
   require(hex(activate.commit, 32).equals(commitHash), 2, "activate", "the activation has another D");
@@ -214,7 +214,24 @@ function checkPool({ receipt, drawn, log, config }, vkey) {
     "the activation's checkpoint does not lie between commit and activation",
   );
   require(log.rootAt(seen.size).equals(seen.root), 2, "activate-checkpoint", "the activation's checkpoint is of another log");
-  return { commit, commitHash, seen, ...checkBeacon(receipt, commit, activate, log, config) };
+  const beacon = checkBeacon(receipt, commit, activate, log, config);
+  if (commit.kind === "deal") checkApproval(receipt, commit, log, beacon);
+  return { commit, commitHash, seen, ...beacon };
+}
+
+// Of a deal: somebody approved its sale, after its activation and before any digest has a record of it.
+function checkApproval(receipt, commit, log, { development }) {
+  require(commit.beacon !== undefined, 2, "deal-beacon", "a deal without a beacon: the operator knows every ticket");
+  const index = log.entries.findIndex((entry) => entry.type === "deal.approve" && entry.pool === commit.pool);
+  require(index >= 0, 2, "deal-unapproved", "nobody approved the deal");
+  const approval = log.entries[index];
+  require(index > receipt.activate_index, 2, "pool-inactive", "approved before its activation");
+  require(approval.game_digest === commit.game_digest, 2, "approval-game", "approved was another definition");
+  require(approval.approver !== "automatic" || development, 2, "approval-automatic", "approved by nobody");
+  const first = log.entries.findIndex(
+    (entry) => entry.type === "digest" && entry.ranges.some((range) => range.pool === commit.pool),
+  );
+  require(first < 0 || index < first, 2, "approval-late", "the deal had records before it was approved");
 }
 
 function checkBeacon(receipt, commit, activate, log, config) {
@@ -270,6 +287,13 @@ function checkGame({ drawn }, { commit }, directory) {
     "the program is not that of the pool",
   );
   const program = game.programs[pool.program];
+  const [step] = program.steps;
+  const deal = step.step === "deal";
+  require(deal === (commit.kind === "deal"), 4, "deal-kind", "a pool is a deal exactly when its program is one");
+  if (deal) {
+    const size = step.counts.reduce((sum, count) => sum + count, 0);
+    require(program.steps.length === 1 && commit.size === size, 4, "deal-size", `the deal has ${size} tickets`);
+  }
   for (const step of program.steps) {
     if (step.step === "lookup") step.table = readTable(step, directory);
   }
@@ -293,13 +317,36 @@ function readTable(step, directory) {
   return rows;
 }
 
-// Step 5. Returns what was not checked.
-function checkOutcome({ receipt, drawn }, { commitHash, beaconValue }, program) {
-  const { binding } = drawn;
-  const outcomes = drawn.secrets.map((secret, j) =>
+// A draw of a deal is the sale of tickets at their price, and nothing else of it is bound.
+function checkSale({ kind, binding, secrets }, program) {
+  require(kind === "draw" && binding.ticket === undefined, 5, "deal-ticket", "the slots of a deal are not reserved");
+  require(binding.client_seed === undefined, 5, "deal-seed", "no seed changes the ticket of a deal");
+  const { minor, currency } = program.price;
+  const paid = binding.stake_minor === minor && binding.currency === currency;
+  require(paid, 5, "deal-price", `a ticket costs ${minor} ${currency}`);
+  require(binding.bet !== undefined, 5, "deal-bet", "the draw does not say what the ticket pays");
+  const size = program.steps[0].counts.reduce((sum, count) => sum + count, 0);
+  const inside = secrets.every((secret) => secret.readBigUInt64BE(24) < BigInt(size));
+  require(inside, 5, "deal-place", "a ticket that the deal does not have");
+}
+
+function deriveAll(drawn, { commit, commitHash, beaconValue }, program) {
+  const { binding, secrets } = drawn;
+  if (commit.kind === "deal") {
+    checkSale(drawn, program);
+    const permutation = dealPermutation(commitHash, beaconValue, commit.size);
+    return secrets.map((secret) => dealOutcome(secret, permutation, program.steps[0].counts));
+  }
+  return secrets.map((secret, j) =>
     deriveOutcome(
       drawKey(secret, commitHash, binding.slot + j, beaconValue, binding.program, drawn.seed), program.steps,
     ));
+}
+
+// Step 5. Returns what was not checked.
+function checkOutcome({ receipt, drawn }, pool, program) {
+  const { binding } = drawn;
+  const outcomes = deriveAll(drawn, pool, program);
   const expected = JSON.stringify(outcomes.flatMap(writeOutcome));
   require(JSON.stringify(receipt.outcome) === expected, 5, "outcome", `the outcome is ${expected}`);
   const paid = binding.stake_minor !== undefined && binding.bet !== undefined;
