@@ -16,7 +16,7 @@ from rng_service.games.models.base import AwardingModel
 from rng_service.games.reading import Node, named_members, read_json, written_fractions
 from rng_service.games.steps import parse_steps
 from rng_service.names import check_currency
-from rng_service.outcome import Program, StepError, compile_program
+from rng_service.outcome import Lookup, Program, StepError, compile_program
 
 MAX_BYTES = 4 * 2**20
 MAX_PROGRAMS = 64
@@ -25,6 +25,8 @@ MAX_PRICE = 2**40
 # Bits of the common denominator of a program's fractions. Returns are sums of them: thousands that have nothing in
 # common would make numbers on which whoever checks the game computes for hours.
 MAX_DENOMINATOR_BITS = 1_024
+# Rows of all lookup tables of a game together, sixteen bytes each.
+MAX_TABLE_ROWS = 2**25
 # Sold to the last ticket whatever is left, or the operator may withdraw it, in public and with everything opened.
 END_OF_DEAL = ("sold-out", "withdrawable")
 
@@ -93,7 +95,13 @@ def parse_game(data: bytes, files: GameFiles | None = None) -> GameDefinition:
     title = fields["title"].text(120)
     files = files or no_files()
     members = named_members(fields["programs"], MAX_PROGRAMS)
-    programs = {name: _parse_program(name, node, files) for name, node in members}
+    programs: dict[str, GameProgram] = {}
+    rows = 0
+    for name, node in members:
+        programs[name] = _parse_program(name, node, files)
+        rows += sum(step.table.rows for step in programs[name].outcome.steps if isinstance(step, Lookup))
+        if rows > MAX_TABLE_ROWS:
+            node.fail(f"up to here the game's lookup tables have {rows} rows, at most {MAX_TABLE_ROWS} are accepted")
     _check_features(fields["programs"], programs)
     try:
         canonical_bytes = canonical.encode(root.value)

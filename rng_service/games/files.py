@@ -24,6 +24,9 @@ __all__ = [
     "source_files",
 ]
 
+# Of a stranger's tables: half a gigabyte.
+_KEPT_ROWS = 2**25
+
 # Opens the file with this SHA-256, or raises MissingError; whether it really hashes so is for `GameFiles`.
 Open = Callable[[bytes], BinaryIO]
 
@@ -34,8 +37,10 @@ class GameFiles:
     Owned by one reader of definitions. What it opens is not trusted: only a file that hashes to its name is used.
     """
 
-    def __init__(self, open_file: Open) -> None:
+    def __init__(self, open_file: Open, *, most_rows: int | None = None) -> None:
+        """Read with ``open_file``; tables of more than ``most_rows`` rows together are let go, the oldest first."""
         self._open = open_file
+        self._most_rows = most_rows
         self._tables: dict[bytes, LookupTable] = {}
 
     @classmethod
@@ -59,7 +64,14 @@ class GameFiles:
             if found.digest != digest:
                 raise VerificationError("game-file", f"{name} hashes to {found.digest.hex()}")
             self._tables[digest] = found
+            self._let_go()
         return found
+
+    def _let_go(self) -> None:
+        rows = sum(table.rows for table in self._tables.values())
+        while self._most_rows is not None and rows > self._most_rows and len(self._tables) > 1:
+            oldest = next(iter(self._tables))
+            rows -= self._tables.pop(oldest).rows
 
 
 def no_files() -> GameFiles:
@@ -97,8 +109,10 @@ def find_beside(directory: Path, digest: bytes, suffixes: tuple[str, ...]) -> Pa
 
 
 def source_files(source: Source) -> GameFiles:
-    """Return the files of a public directory, below ``games/files``."""
-    return GameFiles(lambda digest: BytesIO(source.read(weights_path(digest), limit=MAX_WEIGHTS_BYTES)))
+    """Return the files of a public directory, below ``games/files``, of which strangers say how many there are."""
+    return GameFiles(
+        lambda digest: BytesIO(source.read(weights_path(digest), limit=MAX_WEIGHTS_BYTES)), most_rows=_KEPT_ROWS
+    )
 
 
 def file_digest(path: Path) -> bytes:

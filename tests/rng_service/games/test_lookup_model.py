@@ -3,12 +3,23 @@
 import json
 from fractions import Fraction
 from hashlib import sha256
+from io import BytesIO
 
 import pytest
 
 from anchor.errors import MissingError, VerificationError
 from anchor.source import DirectorySource
-from rng_service.games import BetError, GameError, load_game, multiplier, parse_game, payout, resolve_bet, theory
+from rng_service.games import (
+    BetError,
+    GameError,
+    definition,
+    load_game,
+    multiplier,
+    parse_game,
+    payout,
+    resolve_bet,
+    theory,
+)
 from rng_service.games.files import GameFiles, directory_files, files_beside, source_files
 from rng_service.public_files import weights_path
 
@@ -96,6 +107,33 @@ def test_a_table_is_read_once_for_all_that_name_it(directory):
     assert opened == [bytes.fromhex(DIGEST)]
     tables = {id(program.model.table) for program in definition.programs.values()}
     assert len(tables) == 1
+
+
+def test_tables_that_are_too_many_together_are_let_go_the_oldest_first(directory):
+    opened = []
+
+    def open_file(digest):
+        opened.append(digest)
+        return BytesIO(tables[digest])
+
+    texts = [b"1,1,%d\n2,1,0\n" % pays for pays in range(3)]
+    tables = {sha256(text).digest(): text for text in texts}
+    first, second, third = tables
+    files = GameFiles(open_file, most_rows=4)
+    for digest in (first, second, first, third, second, first):
+        assert files.table(digest).digest == digest
+    assert opened == [first, second, third, first]
+
+
+def test_a_game_of_more_rows_than_auditors_keep_is_refused(directory, monkeypatch):
+    value = game()
+    value["programs"]["other"] = value["programs"]["base"]
+    monkeypatch.setattr(definition, "MAX_TABLE_ROWS", 9)
+    with pytest.raises(GameError, match="10 rows, at most 9") as refused:
+        parsed(directory, value)
+    assert refused.value.path == "$.programs.other"
+    monkeypatch.setattr(definition, "MAX_TABLE_ROWS", 10)
+    parsed(directory, value)
 
 
 def test_a_file_that_is_missing_or_hashes_otherwise_is_refused(directory):
