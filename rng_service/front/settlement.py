@@ -118,7 +118,8 @@ def settlement_task(
         "Settle",
         binding,
         settled_pool=opened.bound.pool,
-        settlement=(opened.bound.pool, slot, SOLE_BETTOR if sole else request.bettor),
+        # One stake is one bettor's, also where it only has to be confirmed: two tokens would be paid for one win.
+        settlement=(opened.bound.pool, slot, SOLE_BETTOR if "stake_minor" in said else request.bettor),
     )
 
 

@@ -144,6 +144,8 @@ def test_settling_a_draw_with_its_own_bet_only_confirms_it(world, service):
     assert binding_of(settle(service, request, **right))["status"] == "confirm"
     # An auditor's export refuses a bettor that stands twice, confirmed or not.
     assert refused_field(service, request, **right) == ["bettor"]
+    # One stake has one bettor: a second token would be a second claim to the same win.
+    assert refused_field(service, request, **right, bettor=b"2" * 32) == ["bettor"]
 
 
 def test_items_count_over_all_receipts_of_a_batch(world, service):
