@@ -12,7 +12,7 @@ from anchor.source import Source
 from rng_service.beacon.chain import ChainInfo
 from rng_service.games import GameProgram
 from rng_service.games.reference import reference_of
-from rng_service.log_entries import DealApprove, PoolClose, PoolCommit, PoolQuarantine
+from rng_service.log_entries import DealApprove, PoolClose, PoolCommit, PoolQuarantine, PoolVoid
 from rng_service.outcome import DealDeriver
 from rng_service.pools.deals import place_of
 from rng_service.pools.slots import SECRET_BYTES, slot_leaves
@@ -68,12 +68,12 @@ def check_approval(approval: DealApprove, commit: PoolCommit, chain: ChainInfo |
     )
 
 
-def check_withdrawal(quarantine: PoolQuarantine, program: GameProgram) -> None:
+def check_withdrawal(entry: PoolQuarantine | PoolVoid, program: GameProgram) -> None:
     """Check that what is sold to its last ticket is not withdrawn before; raises ``deal-withdrawn``."""
     require(
-        quarantine.reason != _WITHDRAWN or program.end_of_deal != "sold-out",
+        entry.reason != _WITHDRAWN or program.end_of_deal != "sold-out",
         "deal-withdrawn",
-        f"{quarantine.pool} is withdrawn, and its definition says that it is sold out",
+        f"{entry.pool} is withdrawn, and its definition says that it is sold out",
     )
 
 

@@ -257,6 +257,7 @@ class PoolBook:
             "pool-void-used",
             f"{entry.pool} has records, so that its slots must be opened one by one",
         )
+        check_withdrawal(entry, state.program)
         open_slots = deal_secrets if state.commit.kind == "deal" else slot_secrets
         secrets = open_slots(entry.key, state.commit.size)
         found = root_of(slot_leaves(entry.pool, secrets))

@@ -276,6 +276,12 @@ class WithdrawnWhenTheWinnersWereGone(Operator):
         self.stop(self.at["sold"], "withdrawn")
 
 
+@forgery("deal-withdrawn")
+class WithdrawnBeforeTheFirstTicket(Operator):
+    def on_entry(self, entry):
+        return replace(entry, reason="withdrawn") if isinstance(entry, PoolVoid) else entry
+
+
 @forgery("deal-unopened")
 class ClosedAndNotOpened(Operator):
     def on_entry(self, entry):
