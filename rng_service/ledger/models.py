@@ -450,7 +450,6 @@ class PoolReturnRow(Base):
     returned: Mapped[str] = mapped_column(String)
 
 
-
 class OpeningRow(Base):
     """What opens one commitment of committed totals, or of a table over them; for auditors, and never published."""
 

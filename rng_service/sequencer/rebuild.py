@@ -16,14 +16,23 @@ from anchor.merkle import root_of
 from rng_service.ledger.documents import read_document
 from rng_service.ledger.models import POSITION_BITS, DigestRow, GameRow, GroupRow, LogEntryRow, PoolRow, RecordRow
 from rng_service.ledger.sequencing import indexed_entries
-from rng_service.log_entries import Digest, GamePar, PoolClose, PoolVoid, RtpTable, parse_entry
+from rng_service.log_entries import Digest, GamePar, PoolClose, PoolCommit, PoolVoid, RtpTable, parse_entry
+from rng_service.pools.deals import deal_secrets
 from rng_service.pools.lifecycle import State
 from rng_service.pools.slots import SECRET_BYTES, slot_leaves, slot_secrets
-from rng_service.public_files import digest_path, game_path, leaves_path, par_paths, rtp_table_paths, voids_path
+from rng_service.public_files import (
+    deal_path,
+    digest_path,
+    game_path,
+    leaves_path,
+    par_paths,
+    rtp_table_paths,
+    voids_path,
+)
 from rng_service.records.digest import DigestItem, build_digests
 from rng_service.records.record import draw_record, record_digest, settle_record, ticket_record, void_record
 from rng_service.sequencer.closing import opened_voids
-from rng_service.sequencer.context import Context
+from rng_service.sequencer.context import Context, LedgerRow
 
 __all__ = ["rebuild_public"]
 
@@ -52,7 +61,7 @@ def _files(context: Context, connection: Connection, size: int, root: bytes) -> 
         context.store.publish(bytes(definition), context.config.public_dir)
         yield _checked(game_path(bytes(digest)), bytes(definition), sha256(bytes(definition)).digest() == digest)
     for pool in connection.execute(select(PoolRow.__table__).order_by(PoolRow.id)).all():
-        leaves = _leaves(context, connection, pool.id, pool.pool_id, State(pool.state), pool.size)
+        leaves = _leaves(context, connection, pool)
         parts = [leaves[at : at + SECRET_BYTES] for at in range(0, len(leaves), SECRET_BYTES)]
         yield _checked(leaves_path(pool.pool_id), leaves, root_of(parts) == bytes(pool.slot_root))
     closes = select(LogEntryRow.entry).where(LogEntryRow.type == PoolClose.TYPE, LogEntryRow.log_index < size)
@@ -62,6 +71,9 @@ def _files(context: Context, connection: Connection, size: int, root: bytes) -> 
             pool_row = connection.scalars(select(PoolRow.id).where(PoolRow.pool_id == close.pool)).one()
             voids = opened_voids(connection, pool_row)
             yield _checked(voids_path(close.pool), voids, sha256(voids).digest() == close.voids_digest)
+            if close.opened_digest is not None:
+                opened = _opened_secrets(connection, pool_row)
+                yield _checked(deal_path(close.pool), opened, sha256(opened).digest() == close.opened_digest)
     yield from _documents(connection, size)
     yield from _digests(connection)
 
@@ -98,17 +110,21 @@ def _tiles(connection: Connection, size: int, root: bytes) -> Iterator[tuple[str
         yield from growth.files()
 
 
-def _leaves(context: Context, connection: Connection, pool: int, name: str, state: State, size: int) -> bytes:
+def _leaves(context: Context, connection: Connection, pool: LedgerRow) -> bytes:
+    state, name = State(pool.state), pool.pool_id
+    commit = parse_entry(bytes(pool.commit_entry))
+    kind = commit.kind if isinstance(commit, PoolCommit) else ""
     if state is State.VOID:
         # Its key is in the log; of an erased pool every slot was opened; the vault still has the others.
         rows = connection.scalars(select(LogEntryRow.entry).where(LogEntryRow.type == PoolVoid.TYPE))
         for data in rows:
             entry = parse_entry(bytes(data))
             if isinstance(entry, PoolVoid) and entry.pool == name:
-                return b"".join(slot_leaves(name, slot_secrets(entry.key, size)))
+                secrets = deal_secrets if kind == "deal" else slot_secrets
+                return b"".join(slot_leaves(name, secrets(entry.key, pool.size)))
     if state in {State.CLOSED, State.ERASED}:
-        return b"".join(slot_leaves(name, _opened_secrets(connection, pool)))
-    return context.vault.seal_pool(name, size).leaves
+        return b"".join(slot_leaves(name, _opened_secrets(connection, pool.id)))
+    return context.vault.seal_pool(name, pool.size, kind).leaves
 
 
 def _opened_secrets(connection: Connection, pool: int) -> bytes:

@@ -1,6 +1,7 @@
 """Finite deals on the ledger: sealed, activated, approved, sold in order, opened to the last ticket."""
 
 import json
+import shutil
 from collections import Counter
 
 import pytest
@@ -17,7 +18,9 @@ from rng_service.log_entries import DealApprove, PoolClose, Totals, parse_entry
 from rng_service.outcome import DealDeriver
 from rng_service.pools.deals import place_of
 from rng_service.sequencer.approval import approve_deal
+from rng_service.sequencer.rebuild import rebuild_public
 from rng_service.sequencer.requests import request_quarantine
+from rng_service.sequencer.sequencer import open_context
 
 COUNTS = [5, 2, 1]
 
@@ -158,3 +161,21 @@ def test_without_a_beacon_no_deal_is_sealed(make_world):
     world.start()
     world.steps(2)
     assert pools(world) == []
+
+
+def test_a_lost_public_directory_comes_back_with_its_deals(make_world):
+    world = dealing(make_world)
+    sell(world, 8)
+    world.steps(4, seconds=2)
+    with writing(world.engine) as connection:
+        request_quarantine(connection, pools(world)[-1].pool_id, "withdrawn")
+    world.steps(4, seconds=2)
+    world.sequencer.finish()
+    before = {path: path.read_bytes() for path in world.config.public_dir.rglob("*.bin")}
+    assert any("deals" in path.parts for path in before)
+    world.sequencer.close()
+    world.sequencer = None
+    shutil.rmtree(world.config.public_dir)
+    context = open_context(world.config, world.engine, world.vault, holder="one", clock_us=world.clock)
+    rebuild_public(context)
+    assert {path: path.read_bytes() for path in world.config.public_dir.rglob("*.bin")} == before
