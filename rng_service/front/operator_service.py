@@ -20,6 +20,7 @@ from rng_service.front.deal_service import DealService
 from rng_service.front.paging import page_token, read_page
 from rng_service.game_file_store import GameFileStore
 from rng_service.games import parse_game
+from rng_service.games.definition import has_deals
 from rng_service.ledger.engine import reading, writing
 from rng_service.ledger.models import DigestRow, GameRow, GroupRow, LogEntryRow, MetaRow, PoolRow, StreamRow
 from rng_service.ledger.reading import find_request
@@ -94,8 +95,7 @@ class OperatorService:
         return operator_pb2.RegisterGameResponse(game=self._game(definition.game, definition.version))
 
     def _check_beacon(self, data: bytes) -> None:
-        # Of definitions with files only the step matters here, and a lookup is no deal.
-        if self._config.beacon.kind == "none" and b'"step":"deal"' in data.replace(b" ", b""):
+        if self._config.beacon.kind == "none" and has_deals(data):
             problem = "a finite deal needs a beacon: without one, whoever seals it knows its winners (beacon.kind)"
             raise InvalidArgument(("definition", problem))
 

@@ -1,5 +1,6 @@
 """A game definition: declarative JSON, read strictly, identified by the digest of its canonical bytes."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
@@ -108,6 +109,12 @@ def parse_game(data: bytes, files: GameFiles | None = None) -> GameDefinition:
     except MalformedError as error:
         raise GameError("$", str(error)) from None
     return GameDefinition(game, version, title, programs, canonical_bytes, sha256(canonical_bytes).digest())
+
+
+def has_deals(data: bytes) -> bool:
+    """Return whether a definition that was parsed before has a program whose pools are finite deals."""
+    programs = json.loads(data)["programs"].values()
+    return any(step["step"] == "deal" for program in programs for step in program["steps"])
 
 
 def load_game(path: Path, files: GameFiles | None = None) -> GameDefinition:

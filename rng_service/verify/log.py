@@ -82,6 +82,7 @@ def run_audit(
         table_gaps=tuple(audit.tables.gaps()),
         unopened=tuple(_unopened(audit, now_us)),
         opened_voids=tuple(line.text() for line in audit.pools.bias_lines()),
+        only_records_show=tuple(_only_records_show(audit)),
         skipped=tuple(audit.skipped),
     )
 
@@ -100,3 +101,12 @@ def _unopened(audit: Audit, now_us: int | None) -> list[str]:
         for since_us, pool, state in sorted(waiting, key=lambda item: item[:2])
         if state.unopened
     ]
+
+
+def _only_records_show(audit: Audit) -> list[str]:
+    """Say what a log alone cannot tell of the tables in it."""
+    tables = audit.types["rtp.table"]
+    if not tables:
+        return []
+    noun = "table" if tables == 1 else "tables"
+    return [f"hits, expected figures and returns of pools in {tables} {noun} of returns (sealdraw verify export)"]

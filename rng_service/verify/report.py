@@ -43,6 +43,7 @@ class LogReport:
     table_gaps: tuple[str, ...]
     unopened: tuple[str, ...]
     opened_voids: tuple[str, ...]
+    only_records_show: tuple[str, ...]
     skipped: tuple[str, ...]
 
     def as_json(self) -> dict[str, Any]:
@@ -73,6 +74,7 @@ class LogReport:
         lines.extend(_few("tables of returns", self.table_gaps))
         lines.extend(_few("unopened", self.unopened))
         lines.extend(f"opened voids: {line}" for line in self.opened_voids)
+        lines.extend(f"not shown by the log alone: {line}" for line in self.only_records_show)
         return lines + _common(self.skipped)
 
 
