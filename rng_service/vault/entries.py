@@ -179,7 +179,8 @@ def parse_entries(payload: bytes) -> Iterator[Entry]:
             yield SlotsOpened(pool_id, *_opened.unpack_from(payload, end))
             position += _opened.size
         elif kind in {_SEALED, _SEALED_DEAL} and end + _sealed.size <= len(payload):
-            yield PoolSealed(pool_id, *_sealed.unpack_from(payload, end), deal=kind == _SEALED_DEAL)
+            size, root = _sealed.unpack_from(payload, end)
+            yield PoolSealed(pool_id, size, root, kind == _SEALED_DEAL)
             position += _sealed.size
         elif kind == _ACTIVATED:
             yield PoolActivated(pool_id)
