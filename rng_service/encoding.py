@@ -29,6 +29,7 @@ ERASE_LABEL = lp(b"sealdraw/v1/erase")
 TOTALS_LABEL = lp(b"sealdraw/v1/totals")
 RTP_ROW_LABEL = lp(b"sealdraw/v1/rtp-row")
 RECEIPT_KEY_LABEL = lp(b"sealdraw/v1/receipt-key")
+POOL_TEST_LABEL = lp(b"sealdraw/v1/pool-test")
 
 
 def receipt_key_statement(origin: str, public_key: bytes, epoch: int) -> bytes:
@@ -42,3 +43,11 @@ def erase_statement(
     """Return what a receipt key signs when a pool's key is destroyed (PROTOCOL.md, section 11)."""
     pool = lp(origin.encode()) + lp(pool_id.encode()) + slot_root
     return ERASE_LABEL + pool + u64(drawn) + u64(void) + bindings_digest
+
+
+def pool_test_statement(
+    origin: str, pool_id: str, *, commit: bytes, beacon: bytes, plan: bytes, verdict: str, test: str
+) -> bytes:
+    """Return what a receipt key signs of a pool's test (PROTOCOL.md, section 6); ``commit`` is D, ``beacon`` is B."""
+    pool = lp(origin.encode()) + lp(pool_id.encode()) + commit + lp(beacon)
+    return POOL_TEST_LABEL + pool + plan + lp(verdict.encode()) + lp(test.encode())

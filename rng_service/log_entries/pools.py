@@ -76,13 +76,20 @@ class PoolActivate(Entry):
 
 @dataclass(frozen=True, kw_only=True)
 class PoolTest(Entry):
-    """The verdict of a test plan that was named in the commitment."""
+    """The vault's verdict under the test plan that was named in the commitment; ``test`` is the one that failed."""
 
     TYPE: ClassVar[str] = "pool.test"
 
     pool: PoolText
     plan: Hash
     verdict: Annotated[str, one_of("pass", "fail")]
+    test: Reason | None = None
+    key_id: KeyId
+    signature: Ed25519Bytes
+
+    def __post_init__(self) -> None:
+        if (self.verdict == "fail") != (self.test is not None):
+            raise MalformedError("pool.test: a failure, and nothing else, names the test")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,7 +12,7 @@ from rng_service.log_entries import PoolActivate, PoolCommit, parse_entry
 from rng_service.vault.errors import VaultRefusedError
 from rng_service.vault.pool_state import PoolState
 
-__all__ = ["LoggedEntry", "SignedHistory", "verify_activation", "verify_commitment"]
+__all__ = ["LoggedEntry", "SignedHistory", "verify_activation", "verify_commitment", "verify_logged"]
 
 
 class LoggedEntry(Protocol):
@@ -56,14 +56,14 @@ def verify_commitment(logged: LoggedEntry, pool: PoolState, history: SignedHisto
             raise VerificationError("commit", "the entry commits to another pool, size, root, kind or log")
     except AnchorError as error:
         raise VaultRefusedError("commit-mismatch", f"{pool.pool_id}: {error}") from error
-    _verify_logged(logged, history, "commit-unproven", pool.pool_id)
+    verify_logged(logged, history, "commit-unproven", pool.pool_id)
     return commit
 
 
 def verify_activation(
     logged: LoggedEntry, committed: LoggedEntry, commit: PoolCommit, pool: PoolState, history: SignedHistory
-) -> None:
-    """Check that ``logged`` activates exactly the commitment ``commit``, which stands in the log as ``committed``.
+) -> PoolActivate:
+    """Return the activation of exactly the commitment ``commit``, which stands in the log as ``committed``.
 
     Whether the beacon's signature is the round's is for everybody to check in the log; here it must be there if, and
     only if, the commitment waits for one. Raises VaultRefusedError ``activation-mismatch`` or ``activation-unproven``.
@@ -80,7 +80,8 @@ def verify_activation(
         _check_beacon(activation, commit)
     except AnchorError as error:
         raise VaultRefusedError("activation-mismatch", f"{pool.pool_id}: {error}") from error
-    _verify_logged(logged, history, "activation-unproven", pool.pool_id)
+    verify_logged(logged, history, "activation-unproven", pool.pool_id)
+    return activation
 
 
 def _check_beacon(activation: PoolActivate, commit: PoolCommit) -> None:
@@ -91,7 +92,8 @@ def _check_beacon(activation: PoolActivate, commit: PoolCommit) -> None:
         raise VerificationError("activation", "beacon_value is not the hash of beacon_signature")
 
 
-def _verify_logged(logged: LoggedEntry, history: SignedHistory, reason: str, pool_id: str) -> None:
+def verify_logged(logged: LoggedEntry, history: SignedHistory, reason: str, pool_id: str) -> None:
+    """Check that ``logged`` stands in the signed history; raises VaultRefusedError with ``reason``."""
     try:
         signed = open_checkpoint(logged.checkpoint, history.log_key)
         if signed.size > history.size:

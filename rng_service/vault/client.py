@@ -97,10 +97,45 @@ class VaultClient:
         pool_id: str,
         commit: vault_pb2.LoggedEntry,
         activation: vault_pb2.LoggedEntry,
+        test: vault_pb2.LoggedEntry | None = None,
     ) -> None:
-        """Let a pool's slots be opened, by proof that its commitment and its activation are in the log."""
-        request = vault_pb2.ActivatePoolRequest(pool_id=pool_id, commit=commit, activation=activation)
+        """Let a pool's slots be opened, by proof that its commitment and its activation are in the log.
+
+        ``test`` proves the pool.test of a pool whose commitment names a plan.
+        """
+        request = vault_pb2.ActivatePoolRequest(pool_id=pool_id, commit=commit, activation=activation, test=test)
         self._call(lambda: self._stub.ActivatePool(request, timeout=self._timeout_s))
+
+    def test_pool(
+        self,
+        pool_id: str,
+        commit: vault_pb2.LoggedEntry,
+        activation: vault_pb2.LoggedEntry,
+        *,
+        plan: bytes,
+        definition: bytes,
+    ) -> vault_pb2.TestPoolResponse:
+        """Run the plan that the commitment names on an activated pool; returns the signed verdict."""
+        request = vault_pb2.TestPoolRequest(
+            pool_id=pool_id, commit=commit, activation=activation, plan=plan, definition=definition
+        )
+        timeout_s = self._timeout_s * _SEAL_TIMEOUT_FACTOR
+        return self._call(lambda: self._stub.TestPool(request, timeout=timeout_s))
+
+    def stream_test_bits(
+        self, n_bytes: int, *, timeout_s: float | None = None
+    ) -> Iterator[vault_pb2.StreamTestBitsResponse]:
+        """Yield ``n_bytes`` (at most 1 GiB) of a test-only stream in parts; the first says which stream it is.
+
+        Stop reading by closing the iterator. ``timeout_s`` is for the whole stream, None for no limit.
+        """
+        call = self._stub.StreamTestBits(vault_pb2.StreamTestBitsRequest(n_bytes=n_bytes), timeout=timeout_s)
+        try:
+            yield from call
+        except grpc.RpcError as error:
+            raise _translated(error) from error
+        finally:
+            call.cancel()
 
     def open_group(
         self,

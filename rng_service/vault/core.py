@@ -5,16 +5,19 @@ making a checkpoint durable) runs outside it, so that draws go on. Lock order: h
 """
 
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from anchor.merkle import root_of
+from anchor.merkle import leaf_hash, root_of
 from rng_service.encoding import erase_statement
+from rng_service.outcome import DrawKeyDeriver
 from rng_service.pools.deals import deal_secrets
 from rng_service.pools.slots import slot_leaves, slot_secrets
+from rng_service.pools.testing import judge_pool
 from rng_service.vault import entries
 from rng_service.vault.activation import LoggedEntry, SignedHistory, verify_activation, verify_commitment
 from rng_service.vault.durable import remove_temporaries
@@ -33,17 +36,21 @@ from rng_service.vault.layout import (
 )
 from rng_service.vault.opening import GroupOpener, GroupResult, OpeningRequest
 from rng_service.vault.pool_state import Life, PoolState
+from rng_service.vault.pool_testing import PoolVerdict, read_plan, statement, verify_passed
 from rng_service.vault.pools import PoolTable, check_pool
 from rng_service.vault.receipt_keys import PublicReceiptKey, ReceiptKeys
 from rng_service.vault.secret import PoolKey
 from rng_service.vault.selftest import run_self_test
 from rng_service.vault.source_record import SourceRecord
 from rng_service.vault.steps import OnStep, no_step
+from rng_service.vault.test_streams import Part, Seeded, TestStreams
 
 __all__ = ["ErasureProof", "SealedPool", "Vault"]
 
 _DEAL: Final = "deal"
 _KINDS: Final = ("independent", _DEAL)
+# What the test of a pool rests after each half millisecond: whoever waits for the interpreter has it by then.
+_REST_S: Final = 0.000_1
 
 
 class SealedPool(NamedTuple):
@@ -77,7 +84,7 @@ class Vault:
     ``entropy`` is tested before its first use and ever after. When it fails, at the start or later, no key is made any
     more until the vault is started again with a source that passes: `seal` of new pools and rotations raise
     EntropyFailedError, and what was sealed since the last good test is a suspect that is never activated. Everything
-    else goes on.
+    else goes on. ``pause`` waits for so many seconds: long work beside openings rests again and again.
     """
 
     def __init__(
@@ -89,6 +96,7 @@ class Vault:
         entropy: EntropySource = system_entropy,
         on_step: OnStep = no_step,
         kek_directory: Path | None = None,
+        pause: Callable[[float], object] = time.sleep,
     ) -> None:
         run_self_test()
         check_origin(directory, origin)
@@ -97,6 +105,9 @@ class Vault:
         self._directory = directory
         self._clock_us = clock_us
         self._source = TestedSource(entropy)
+        self._pause = pause
+        self._testing = threading.Lock()
+        self.test_streams = TestStreams(pause)
         self._on_step = on_step
         self._lock = threading.RLock()
         self._history_lock = threading.Lock()
@@ -169,21 +180,55 @@ class Vault:
                 del self._sealing[pool_id]
                 self._sealing_done.notify_all()
 
-    def activate(self, pool_id: str, commit: LoggedEntry, activation: LoggedEntry) -> None:
+    def test_pool(
+        self, pool_id: str, commit: LoggedEntry, activation: LoggedEntry, plan: bytes, definition: bytes
+    ) -> PoolVerdict:
+        """Run the plan that the commitment names on an activated pool, and sign the verdict; again gives the same.
+
+        ``plan`` and ``definition`` are the documents with the commitment's digests. Openings do not wait for it. Raises
+        VaultRefusedError ``unknown-pool``, ``pool-ended``, ``pool-suspect``, what `activate` refuses, ``no-test-plan``,
+        ``plan-mismatch`` or ``definition-mismatch``.
+        """
+        with self._lock:
+            pool = self._activatable(pool_id)
+            history = self._signed_history()
+            committed = verify_commitment(commit, pool, history)
+            activated = verify_activation(activation, commit, committed, pool, history)
+            key = self._pool_key(pool_id)
+        parsed, program = read_plan(committed, plan, definition)
+        deriver = DrawKeyDeriver(leaf_hash(commit.entry), activated.beacon_value or b"", committed.program)
+        # One at a time: a pool's secrets and outcomes are some megabytes.
+        with self._testing:
+            secrets = slot_secrets(key.reveal_secret(), pool.size)
+            found = judge_pool(parsed, program, deriver, secrets, pause=self._rest)
+        verdict = "pass" if found.passed else "fail"
+        with self._lock:
+            signed = statement(commit.entry, committed, activated, verdict, found.test)
+            return PoolVerdict(verdict, found.test, self.receipt_keys.sign(signed), self.receipt_keys.current.key_id)
+
+    def activate(
+        self, pool_id: str, commit: LoggedEntry, activation: LoggedEntry, test: LoggedEntry | None = None
+    ) -> None:
         """Let slots be opened, durably, after proof that commitment and activation are in checkpoints signed here.
 
+        A pool whose commitment names a test plan needs ``test``: this vault's word, in the log, that it passed.
+
         An active pool stays active. Raises VaultRefusedError ``unknown-pool``, ``pool-ended``, ``commit-mismatch``,
-        ``commit-unproven``, ``activation-mismatch``, ``activation-unproven`` or ``pool-suspect``, and
+        ``commit-unproven``, ``activation-mismatch``, ``activation-unproven``, ``test-mismatch``, ``test-unproven`` or
+        ``pool-suspect``, and
         EntropyFailedError when the source passed no test since the pool was sealed, and fails now.
         """
         with self._lock:
-            pool = self.pools.get(pool_id)
-            if pool.life in {Life.VOID, Life.ERASED}:
-                raise VaultRefusedError("pool-ended", f"{pool_id} is {pool.life}")
-            if self.source_record.suspected(pool_id):
-                raise VaultRefusedError("pool-suspect", f"{pool_id} was sealed since the last good test of the source")
+            pool = self._activatable(pool_id)
             history = self._signed_history()
-            verify_activation(activation, commit, verify_commitment(commit, pool, history), pool, history)
+            committed = verify_commitment(commit, pool, history)
+            verify_activation(activation, commit, committed, pool, history)
+            if committed.test_plan is not None:
+                if test is None:
+                    raise VaultRefusedError(
+                        "test-mismatch", f"{pool_id}: its commitment names a plan, and no test was shown"
+                    )
+                verify_passed(test, commit, activation, history, self.receipt_keys.listed)
             if pool.life is Life.SEALED:
                 tested = self._tested_since_sealed(pool_id)
                 self.pools.set_stream(pool_id, self._secret_stream(pool))
@@ -289,6 +334,20 @@ class Vault:
             if doubtful and doubtful == self.source_record.untested:
                 self._journal_source(entries.encode_tested())
 
+    @property
+    def source_samples(self) -> int:
+        """How many samples of the entropy source passed since the start."""
+        return self._source.samples
+
+    @property
+    def failure(self) -> EntropyFailedError | None:
+        """Why no key is made, None while keys are made."""
+        return self._failure
+
+    def read_test_stream(self, n_bytes: int) -> Iterator[Part]:
+        """Yield the parts of a new test-only stream; see `TestStreams.read`."""
+        return self.test_streams.read(self._seed_test_stream, n_bytes)
+
     def pool_states(self) -> list[PoolState]:
         """Return the pools in the order of their sealing; for reading only."""
         with self._lock:
@@ -336,6 +395,14 @@ class Vault:
             key = drbg.new_pool_key(pool_id)
             self._unsealed.add(pool_id)
             return key
+
+    def _activatable(self, pool_id: str) -> PoolState:
+        pool = self.pools.get(pool_id)
+        if pool.life in {Life.VOID, Life.ERASED}:
+            raise VaultRefusedError("pool-ended", f"{pool_id} is {pool.life}")
+        if self.source_record.suspected(pool_id):
+            raise VaultRefusedError("pool-suspect", f"{pool_id} was sealed since the last good test of the source")
+        return pool
 
     def _tested_since_sealed(self, pool_id: str) -> bytes:
         """Return nothing, or after a test the journal entry of a good one: every pool has a test behind its sealing."""
@@ -407,6 +474,13 @@ class Vault:
     def _journal_source(self, frame: bytes) -> None:
         self._journal.append(frame)
         self.source_record.apply(frame)
+
+    def _seed_test_stream(self, number: int) -> Seeded:
+        with self._lock, self._generator() as drbg:
+            return Seeded(drbg.new_test_stream(number), drbg.instance, drbg.epoch)
+
+    def _rest(self) -> None:
+        self._pause(_REST_S)
 
     def _signed_history(self) -> SignedHistory:
         # The mark only grows, so reading it without the history lock can only refuse too much.

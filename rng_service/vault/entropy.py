@@ -20,6 +20,8 @@ __all__ = ["CLAIMED_BITS", "EntropySource", "TestedSource", "VaultDrbg", "system
 EntropySource = Callable[[int], bytes]
 
 _PERSONALIZATION: Final = lp(b"sealdraw/v1/drbg")
+# No pool is named like it: lp() begins with a zero byte.
+_TEST_STREAM: Final = lp(b"sealdraw/v1/test-stream")
 _NONCE_BYTES: Final = 32
 _KERNEL_REQUEST: Final = 256
 
@@ -112,24 +114,30 @@ class VaultDrbg:
 
     def new_pool_key(self, pool_id: str) -> PoolKey:
         """Return the key of a new pool."""
-        return PoolKey(self._generate(pool_id))
+        return PoolKey(self._generate(pool_id.encode()))
 
     def new_key_encryption_key(self) -> KeyEncryptionKey:
         """Return a new key-encryption key."""
-        return KeyEncryptionKey(self._generate("kek"))
+        return KeyEncryptionKey(self._generate(b"kek"))
 
     def new_signing_seed(self, purpose: str) -> SigningSeed:
         """Return the seed of a new Ed25519 key."""
-        return SigningSeed(self._generate(purpose))
+        return SigningSeed(self._generate(purpose.encode()))
+
+    def new_test_stream(self, number: int) -> CtrDrbg:
+        """Return a generator for test-only stream ``number``, seeded by one output of this one (see `test_streams`)."""
+        label = _TEST_STREAM + u64(number)
+        seed = self._generate(label, SEED_BYTES)
+        return CtrDrbg(seed, self._entropy(_NONCE_BYTES), label + lp(self.instance.encode()) + u64(self.epoch))
 
     def retire(self) -> None:
         """Destroy the state; the instance refuses from now on."""
         self._drbg.uninstantiate()
 
-    def _generate(self, purpose: str) -> bytes:
+    def _generate(self, purpose: bytes, n_bytes: int = SecretBytes.SIZE) -> bytes:
         if self._process_id != os.getpid():
             raise ForkedError("this generator belongs to another process; instantiate a new one")
-        return self._drbg.generate_with_prediction_resistance(SecretBytes.SIZE, self._fresh_block(), purpose.encode())
+        return self._drbg.generate_with_prediction_resistance(n_bytes, self._fresh_block(), purpose)
 
     def _fresh_block(self) -> bytes:
         block = self._entropy(SEED_BYTES)

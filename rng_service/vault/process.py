@@ -24,7 +24,8 @@ from sealdraw.vault.v1 import vault_pb2_grpc
 from anchor.errors import AnchorError
 from rng_service.vault.core import Vault
 from rng_service.vault.durable import make_private_directory
-from rng_service.vault.errors import KeystoreError, VaultError
+from rng_service.vault.entropy import EntropySource, system_entropy
+from rng_service.vault.errors import EntropyFailedError, KeystoreError, VaultError
 from rng_service.vault.hardening import harden_process
 from rng_service.vault.layout import lock_directory
 from rng_service.vault.limits import MAX_MESSAGE_BYTES
@@ -36,6 +37,7 @@ __all__ = ["run_vault", "serve_vault", "system_clock_us"]
 # Draws come in groups from few callers; a thread more for a seal, a journal reader and the sequencer each.
 _THREADS: Final = 8
 _STOP_GRACE_S: Final = 5.0
+_SOURCE_TEST_S: Final = 10.0
 # A seal computes for a second; at the default of 5 ms each draw beside it would wait that long for the
 # interpreter.
 _SWITCH_INTERVAL_S: Final = 0.0005
@@ -60,6 +62,8 @@ def run_vault(
     clock_us: Callable[[], int] = system_clock_us,
     on_step: OnStep = no_step,
     kek_directory: Path | None = None,
+    entropy: EntropySource = system_entropy,
+    report: Callable[[str], None] = lambda _line: None,
 ) -> None:
     """Serve the vault of ``directory`` on ``socket`` until ``stop`` is set; calls ``ready`` once it answers.
 
@@ -69,11 +73,13 @@ def run_vault(
     make_private_directory(directory)
     lock = lock_directory(directory)
     try:
-        vault = Vault(directory, origin, clock_us=clock_us, on_step=on_step, kek_directory=kek_directory)
+        vault = Vault(
+            directory, origin, clock_us=clock_us, on_step=on_step, kek_directory=kek_directory, entropy=entropy
+        )
         try:
-            server = serve_vault(vault, socket, hardening or {})
+            server = serve_vault(vault, socket, hardening or {}, report)
             ready()
-            stop.wait()
+            _watch_source(vault, stop, report)
             server.stop(_STOP_GRACE_S).wait()
             socket.unlink(missing_ok=True)
         finally:
@@ -82,7 +88,26 @@ def run_vault(
         os.close(lock)
 
 
-def serve_vault(vault: Vault, socket: Path, hardening: Mapping[str, str]) -> grpc.Server:
+def _watch_source(vault: Vault, stop: threading.Event, report: Callable[[str], None]) -> None:
+    """Test the entropy source again and again until ``stop`` is set; report a failure once."""
+    failed = False
+    while True:
+        try:
+            # A failed source stays failed; what of its failure is not in the journal yet is written now.
+            vault.test_source()
+        except EntropyFailedError as error:
+            if not failed:
+                report(f"entropy.failed: no pool is sealed before a restart: {error}")
+            failed = True
+        except VaultError as error:
+            report(f"entropy: the journal could not be written: {error}")
+        if stop.wait(_SOURCE_TEST_S):
+            return
+
+
+def serve_vault(
+    vault: Vault, socket: Path, hardening: Mapping[str, str], report: Callable[[str], None] = lambda _line: None
+) -> grpc.Server:
     """Start a gRPC server for ``vault`` on the unix socket ``socket`` and return it; the caller stops it."""
     if len(os.fsencode(socket.absolute())) > _MAX_SOCKET_PATH:
         raise KeystoreError(f"{socket}: longer than {_MAX_SOCKET_PATH} bytes, too long for a unix socket")
@@ -97,7 +122,7 @@ def serve_vault(vault: Vault, socket: Path, hardening: Mapping[str, str]) -> grp
             ("grpc.so_reuseport", 0),
         ],
     )
-    vault_pb2_grpc.add_VaultServiceServicer_to_server(VaultServicer(vault, hardening), server)
+    vault_pb2_grpc.add_VaultServiceServicer_to_server(VaultServicer(vault, hardening, report), server)
     previous = os.umask(0o177)
     try:
         server.add_insecure_port(f"unix:{socket.absolute()}")
@@ -135,6 +160,7 @@ def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
             hardening=hardening,
             on_step=on_step,
             kek_directory=options.kek_directory,
+            report=lambda line: _say(f"vault: {line}"),
         )
     except (VaultError, AnchorError, OSError) as error:
         _say(f"vault: {error}")

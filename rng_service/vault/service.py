@@ -38,10 +38,13 @@ def _guarded(method: Callable[..., Answer]) -> Callable[..., Answer]:
 
 
 class VaultServicer(vault_pb2_grpc.VaultServiceServicer):
-    """Serves one `Vault`; ``hardening`` is what `harden_process` reported."""
+    """Serves one `Vault`; ``hardening`` is what `harden_process` reported, ``report`` takes lines of the event log."""
 
-    def __init__(self, vault: Vault, hardening: Mapping[str, str]) -> None:
+    def __init__(
+        self, vault: Vault, hardening: Mapping[str, str], report: Callable[[str], None] = lambda _line: None
+    ) -> None:
         self._vault = vault
+        self._report = report
         self._hardening = dict(hardening)
 
     @_guarded
@@ -57,9 +60,9 @@ class VaultServicer(vault_pb2_grpc.VaultServiceServicer):
             receipt_keys=[_receipt_key(key) for key in vault.receipt_keys.listed],
             kek_epoch=vault.store.kek_epoch,
             kek_created_us=vault.store.kek_created_us,
-            drbg_instance=drbg.instance,
-            drbg_epoch=drbg.epoch,
-            drbg_created_us=drbg.created_us,
+            drbg_instance="" if drbg is None else drbg.instance,
+            drbg_epoch=0 if drbg is None else drbg.epoch,
+            drbg_created_us=0 if drbg is None else drbg.created_us,
             journal_sequence=journal.sequence,
             journal_head=journal.head,
             checkpoint_size=mark.size,
@@ -78,6 +81,15 @@ class VaultServicer(vault_pb2_grpc.VaultServiceServicer):
             ],
             hardening=self._hardening | {"keys_readable": "; ".join(vault.damaged) or "yes"},
             refused_bindings=vault.refused_bindings,
+            entropy=vault_pb2.EntropyState(
+                samples=vault.source_samples,
+                failed_test="" if vault.failure is None else vault.failure.test,
+                failure="" if vault.failure is None else vault.failure.message,
+                failures=vault.source_record.failures,
+                suspect_pools=vault.source_record.suspects,
+            ),
+            test_streams=vault.test_streams.streams,
+            test_stream_bytes=vault.test_streams.given_bytes,
         )
 
     def SealPool(  # noqa: N802
@@ -106,8 +118,40 @@ class VaultServicer(vault_pb2_grpc.VaultServiceServicer):
         self, request: vault_pb2.ActivatePoolRequest, _context: grpc.ServicerContext
     ) -> vault_pb2.ActivatePoolResponse:
         """Activate a pool whose commitment and activation are proven."""
-        self._vault.activate(request.pool_id, request.commit, request.activation)
+        test = request.test if request.HasField("test") else None
+        self._vault.activate(request.pool_id, request.commit, request.activation, test)
         return vault_pb2.ActivatePoolResponse()
+
+    @_guarded
+    def TestPool(  # noqa: N802
+        self, request: vault_pb2.TestPoolRequest, _context: grpc.ServicerContext
+    ) -> vault_pb2.TestPoolResponse:
+        """Test an activated pool by the plan of its commitment."""
+        verdict = self._vault.test_pool(
+            request.pool_id, request.commit, request.activation, request.plan, request.definition
+        )
+        return vault_pb2.TestPoolResponse(**verdict._asdict())
+
+    def StreamTestBits(  # noqa: N802
+        self, request: vault_pb2.StreamTestBitsRequest, context: grpc.ServicerContext
+    ) -> Iterator[vault_pb2.StreamTestBitsResponse]:
+        """Stream bits from which nothing else is made; say on the event log how many were given."""
+        given = 0
+        try:
+            for part in self._vault.read_test_stream(request.n_bytes):
+                given += len(part.data)
+                if given == len(part.data):
+                    self._report(f"test stream {part.number} of {part.instance}: {request.n_bytes} bytes asked for")
+                    yield vault_pb2.StreamTestBitsResponse(
+                        data=part.data, stream=part.number, drbg_instance=part.instance, drbg_epoch=part.epoch
+                    )
+                else:
+                    yield vault_pb2.StreamTestBitsResponse(data=part.data)
+        except VaultError as error:
+            _abort(context, error)
+        finally:
+            if given:
+                self._report(f"test streams: {self._vault.test_streams.given_bytes} bytes given in all")
 
     @_guarded
     def OpenGroup(  # noqa: N802

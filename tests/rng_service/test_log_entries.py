@@ -91,7 +91,7 @@ ENTRIES = [
         beacon_signature=bytes(48),
         beacon_value=HASH,
     ),
-    PoolTest(**HEAD, pool=POOL, plan=HASH, verdict="pass"),
+    PoolTest(**HEAD, pool=POOL, plan=HASH, verdict="pass", key_id=bytes(8), signature=bytes(64)),
     PoolQuarantine(**HEAD, pool=POOL, reason="test-failed", from_slot=8),
     PoolClose(**HEAD, pool=POOL, reason="exhausted", size=8, drawn=7, void=1, voids_digest=HASH),
     DealApprove(**HEAD, pool=POOL, game_digest=HASH, approver="first-inspector", reference="letter 7"),

@@ -506,7 +506,17 @@ class PoolDrawnFromThoughItFailedItsTest(Teller):
     def live(self):
         first, *_ = self.boot()
         for verdict in ("fail", "pass"):
-            self.append(PoolTest(**self.head(), pool=first.pool_id, plan=self.plan, verdict=verdict))
+            self.append(
+                PoolTest(
+                    **self.head(),
+                    pool=first.pool_id,
+                    plan=self.plan,
+                    verdict=verdict,
+                    test="chi-square" if verdict == "fail" else None,
+                    key_id=bytes(8),
+                    signature=bytes(64),
+                )
+            )
         self.draw(first)
         self.digest()
 
