@@ -22,11 +22,11 @@ def test_every_command_stands_in_the_block():
 
 
 def test_only_what_lies_between_the_markers_is_replaced():
-    text = f"before\n{readme_help.BEGIN}\nold\n{readme_help.END}\nafter\n"
+    text = f"before\n{readme_help.BEGIN}\nan-outdated-line\n{readme_help.END}\nafter\n"
     done = readme_help.with_help(text)
     assert done.startswith("before\n")
     assert done.endswith("\nafter\n")
-    assert "old" not in done
+    assert "an-outdated-line" not in done
     assert readme_help.with_help(done) == done
 
 
