@@ -23,7 +23,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from rng_service.errors import DeadlineExceeded, InDoubtError, LedgerError, SealdrawError, Unavailable
 from rng_service.front.catalog import Catalog
 from rng_service.front.opening import OpenedRecord, VaultOpener, open_records, stored_records
-from rng_service.ledger.bind import GuardLost, bind_group, latest_bind_time_us
+from rng_service.ledger.bind import GuardLost, bind_group
 from rng_service.ledger.engine import reading, writing
 from rng_service.ledger.models import MAX_REQUESTS_PER_GROUP
 from rng_service.ledger.reading import read_group
@@ -91,8 +91,6 @@ class DrawEngine:
         self._waiting: SimpleQueue[Submission | None] = SimpleQueue()
         self._last_group = 0
         self._closing = False
-        with reading(engine) as connection:
-            self._latest_us = latest_bind_time_us(connection)
         self._thread = threading.Thread(target=self._run, name="draw-engine", daemon=True)
         self._thread.start()
 
@@ -223,7 +221,6 @@ class DrawEngine:
                         key_id=key_id,
                         rules=self._rules,
                         random_bytes=self._random_bytes,
-                        not_before_us=self._latest_us,
                     )
                     # A crash right here leaves nothing: every id of the group is free to be bound afresh.
                     self._on_step("bind.written")
@@ -236,7 +233,6 @@ class DrawEngine:
                     raise
             if bound is not None:
                 bound.committed()
-                self._latest_us = bound.bind_time_us
             return bound
         raise GuardLost("other writers kept moving the pools")
 

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection
 
 from rng_service.errors import FailedPrecondition, InvalidArgument, LedgerError, NotFound, Unavailable
+from rng_service.ledger.groups import insert_group
 from rng_service.ledger.models import (
     FAMILY_FINAL,
     FAMILY_SETTLEMENT,
@@ -43,11 +44,6 @@ FAMILIES = {"draw": FAMILY_FINAL, "ticket": FAMILY_TICKET, "void": FAMILY_FINAL,
 _REQUEST_COLUMNS = ("request_id", "caller", "payload", "method", "first_record")
 _RECORD_COLUMNS = ("id", "pool_id", "slot", "slots", "kind", "family", "ordinal", "binding")
 _TICKET_COLUMNS = ("hash", "pool_id", "slot", "record_id", "caller", "expires_us", "state")
-_NOW = {
-    "sqlite": "CAST((julianday('now') - 2440587.5) * 86400000000 AS INTEGER)",
-    "postgresql": "CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS BIGINT)",
-}
-_LATEST = {"sqlite": "max", "postgresql": "greatest"}
 
 
 class GuardLost(LedgerError):  # noqa: N818 - it says what was lost
@@ -80,7 +76,6 @@ def bind_group(
     key_id: str,
     rules: BindRules,
     random_bytes: Callable[[int], bytes],
-    not_before_us: int = 0,
 ) -> BoundGroup | None:
     """Bind every task of the group that can be bound; return None when none could.
 
@@ -92,7 +87,7 @@ def bind_group(
         raise LedgerError(f"a commit group holds at most {MAX_REQUESTS_PER_GROUP} requests")
     for task in tasks:
         task.records, task.repeated, task.error = [], False, None
-    group_id, now_us = _insert_group(connection, key_id, not_before_us)
+    group_id, now_us = insert_group(connection, key_id)
     builder = _GroupBuilder(connection, group_id, now_us, rules, random_bytes)
     fresh = builder.deduplicate(tasks)
     builder.read_tickets(fresh)
@@ -127,22 +122,6 @@ def _forget_refused(connection: Connection, tasks: Sequence[BindTask], fresh: Se
             task.error = first.error
         else:
             task.error = Unavailable("LEDGER_UNAVAILABLE", "another request used this request_id meanwhile; try again")
-
-
-def latest_bind_time_us(connection: Connection) -> int:
-    """Return the newest group's time: the floor that a clock set back must not go below."""
-    found = execute(connection, "SELECT created_us FROM commit_groups ORDER BY id DESC LIMIT 1").scalar()
-    return int(found or 0)
-
-
-def _insert_group(connection: Connection, key_id: str, not_before_us: int) -> tuple[int, int]:
-    name = connection.dialect.name
-    statement = (
-        f"INSERT INTO commit_groups (created_us, key_id) VALUES ({_LATEST[name]}({_NOW[name]}, ?), ?) "  # noqa: S608
-        "RETURNING id, created_us"
-    )
-    group_id, created_us = execute(connection, statement, (not_before_us, key_id)).one()
-    return group_id, created_us
 
 
 class _GroupBuilder:

@@ -5,7 +5,8 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection, insert
 
-from rng_service.ledger.models import FAMILY_FINAL, MAX_REQUESTS_PER_GROUP, POSITION_BITS, GroupRow, RecordRow
+from rng_service.ledger.groups import insert_group
+from rng_service.ledger.models import FAMILY_FINAL, MAX_REQUESTS_PER_GROUP, POSITION_BITS, RecordRow
 from rng_service.records.binding import void_binding
 from rng_service.sequencer.context import Context
 
@@ -52,10 +53,7 @@ def _pieces(run: VoidRun) -> list[VoidRun]:
 
 
 def _bind_group(context: Context, connection: Connection, runs: list[VoidRun]) -> None:
-    now_us = context.clock_us()
-    group = connection.execute(
-        insert(GroupRow).values(created_us=now_us, key_id=context.receipt_key_id).returning(GroupRow.id)
-    ).scalar_one()
+    group, now_us = insert_group(connection, context.receipt_key_id, now_us=context.clock_us())
     connection.execute(
         insert(RecordRow),
         [

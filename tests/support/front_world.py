@@ -20,6 +20,7 @@ from rng_service.front.opening import open_records
 from rng_service.game_file_store import GameFileStore
 from rng_service.games import GameDefinition, parse_game
 from rng_service.ledger.engine import open_engine, reading, sqlite_url, writing
+from rng_service.ledger.groups import insert_group
 from rng_service.ledger.models import Base, GameRow, GroupRow, LogEntryRow, PoolRow, StreamRow
 from rng_service.ledger.reading import read_group
 from rng_service.ledger.tasks import BindRules
@@ -106,6 +107,11 @@ class FrontWorld:
         self.catalog = Catalog(self.ledger, self.public, "test", self.store)
         self.catalogs = [self.catalog]
         self.engines: list[DrawEngine] = []
+
+    def stop_clock(self, now_us: int) -> None:
+        """Let a group stand in the ledger whose time is ahead of the clock, so that it is the time from now on."""
+        with writing(self.ledger) as connection:
+            insert_group(connection, "00" * 8, now_us=now_us)
 
     def add_pool(self, size: int = 64, lane: int = 0) -> str:
         number = self._numbers[self.program, lane] = self._numbers.get((self.program, lane), 0) + 1

@@ -11,7 +11,7 @@ from sealdraw.vault.v1 import vault_pb2
 from rng_service.errors import FailedPrecondition, NotFound, Unavailable
 from rng_service.ledger.engine import writing
 from rng_service.ledger.reading import fence_request
-from rng_service.request_id import new_request_id, parse_request_id
+from rng_service.request_id import new_request_id, parse_request_id, request_id_time_us
 from rng_service.vault.errors import VaultUnavailableError
 
 BOUND = draw_pb2.ResolveRequestResponse.STATE_BOUND
@@ -215,9 +215,8 @@ def test_ids_outside_the_window_are_stale_and_those_at_its_edges_are_not(sqlite_
     world = sqlite_world
     world.add_pool()
     now_us = 1_900_000_000_000_000
-    # A clock that stands: the group's floor is in the future of the database's clock, so the floor is the time.
     service = world.service(window_back_us=HOUR_US)
-    service._engine._latest_us = now_us
+    world.stop_clock(now_us)
 
     def draw(time_us):
         return service.draw(world.draw_request(request_id=new_request_id(time_us // 1_000)), "server", 5)
@@ -235,7 +234,7 @@ def test_an_old_id_that_is_known_is_answered_and_an_old_fence_holds(world):
     service = world.service()
     first = service.draw(request, "server", 5)
     assert resolve(service, fenced.request_id).state == FENCED
-    service._engine._latest_us += 2 * HOUR_US
+    world.stop_clock(request_id_time_us(parse_request_id(request.request_id)) + 2 * HOUR_US)
     assert service.draw(request, "server", 5) == first
     refused("FENCED", service.draw, fenced, "server", 5)
     refused("STALE_REQUEST_ID", service.draw, world.draw_request(), "server", 5)

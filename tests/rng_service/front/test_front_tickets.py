@@ -95,7 +95,7 @@ def test_an_expired_ticket_is_refused(world):
     service = world.service(ticket_lifetime_us=0)
     secret = seed()
     ticket = reserve(world, service, secret)
-    service._engine._latest_us = ticket.expires_us + 1
+    world.stop_clock(ticket.expires_us + 1)
     with pytest.raises(FailedPrecondition) as caught:
         redeem(world, service, ticket, secret)
     assert caught.value.reason == "TICKET_EXPIRED"
@@ -106,7 +106,7 @@ def test_a_ticket_draws_at_the_very_microsecond_of_its_expiry(world):
     service = world.service(ticket_lifetime_us=60_000_000)
     secret = seed()
     ticket = reserve(world, service, secret)
-    service._engine._latest_us = ticket.expires_us
+    world.stop_clock(ticket.expires_us)
     assert redeem(world, service, ticket, secret).receipt.slot == 0
 
 

@@ -6,8 +6,9 @@ import pytest
 from front_world import HOUR_US, FrontWorld
 
 from rng_service.errors import LedgerError, NotFound, Unavailable
-from rng_service.ledger.bind import GuardLost, bind_group, latest_bind_time_us
+from rng_service.ledger.bind import GuardLost, bind_group
 from rng_service.ledger.engine import reading, writing
+from rng_service.ledger.groups import insert_group
 from rng_service.ledger.models import MAX_RECORDS_PER_REQUEST, MAX_REQUESTS_PER_GROUP
 from rng_service.ledger.reading import fence_request, find_request, read_group
 from rng_service.ledger.tasks import BindRules, BindTask
@@ -65,7 +66,7 @@ def reserve(queue, session=""):
     return BindTask("server", parse_request_id(new_request_id()), bytes(32), "Reserve", binding, queue=queue)
 
 
-def bind(world, *tasks, not_before_us=0):
+def bind(world, *tasks):
     with writing(world.ledger) as connection:
         group = bind_group(
             connection,
@@ -73,7 +74,6 @@ def bind(world, *tasks, not_before_us=0):
             key_id="00" * 8,
             rules=RULES,
             random_bytes=bytes,
-            not_before_us=not_before_us,
         )
     if group is not None:
         group.committed()
@@ -211,15 +211,15 @@ def test_two_draws_on_one_ticket_in_one_group_give_one_draw(world):
     assert world.rows("SELECT next_slot FROM pools") == [(1,)]
 
 
-def test_the_time_of_a_group_never_lies_before_its_floor(world):
+def test_the_time_of_a_group_never_lies_before_the_group_before_it_whoever_bound_that(world):
     world.add_pool(8)
     queue = queue_of(world)
     now_us = bind(world, draw(queue)).bind_time_us
-    floor = now_us + HOUR_US // 2
-    assert bind(world, draw(queue), not_before_us=floor).bind_time_us == floor
-    assert bind(world, draw(queue), not_before_us=1).bind_time_us < floor
-    with reading(world.ledger) as connection:
-        assert latest_bind_time_us(connection) < floor
+    ahead_us = now_us + HOUR_US // 2
+    with writing(world.ledger) as connection:
+        assert insert_group(connection, "00" * 8, now_us=ahead_us)[1] == ahead_us
+        assert insert_group(connection, "00" * 8, now_us=now_us)[1] == ahead_us
+    assert bind(world, draw(queue)).bind_time_us == ahead_us
 
 
 def test_a_request_over_more_pools_than_it_has_record_ids_is_exhausted(world):
