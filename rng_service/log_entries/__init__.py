@@ -41,6 +41,7 @@ from rng_service.log_entries.pools import (
     PoolVoid,
 )
 from rng_service.log_entries.rtp import RtpAlarm
+from rng_service.log_entries.statistics import StatsBegin, StatsReport
 from rng_service.log_entries.tables import RtpTable
 from rng_service.log_entries.totals import CommittedRow, CommittedTotals, Totals, TotalsRow
 
@@ -79,6 +80,8 @@ __all__ = [
     "RecordRange",
     "RtpAlarm",
     "RtpTable",
+    "StatsBegin",
+    "StatsReport",
     "StreamLanes",
     "Totals",
     "TotalsRow",
@@ -107,6 +110,8 @@ ENTRY_TYPES: dict[str, type[Entry]] = {
         Totals,
         RtpTable,
         RtpAlarm,
+        StatsBegin,
+        StatsReport,
         Incident,
     )
 }

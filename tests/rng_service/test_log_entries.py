@@ -30,6 +30,8 @@ from rng_service.log_entries import (
     RecordRange,
     RtpAlarm,
     RtpTable,
+    StatsBegin,
+    StatsReport,
     StreamLanes,
     Totals,
     TotalsRow,
@@ -164,6 +166,22 @@ ENTRIES = [
         e_value="1.05029e3",
         alpha="1/400",
     ),
+    StatsBegin(**HEAD, run=1, purpose="test", subject="test-stream", plan=HASH),
+    StatsBegin(
+        **HEAD,
+        run=2,
+        purpose="test",
+        subject="opened",
+        plan=HASH,
+        game_digest=HASH,
+        program="base",
+        from_digest=0,
+        to_digest=9,
+    ),
+    StatsBegin(**HEAD, run=3, purpose="dump", subject="test-stream", bits=8),
+    StatsReport(**HEAD, run=1, verdict="pass", report=HASH, page=HASH, drbg_instance="vault-1", drbg_epoch=1, stream=1),
+    StatsReport(**HEAD, run=2, verdict="suspicious", report=HASH, page=HASH),
+    StatsReport(**HEAD, run=4, verdict="interrupted"),
     Incident(**HEAD, kind="slots-burned", reason="restored", pool=POOL, slot=3, slots=2),
 ]
 
@@ -201,7 +219,7 @@ def test_a_member_of_another_type_is_refused(entry):
 
 def test_every_type_of_the_protocol_is_known():
     assert set(ENTRY_TYPES) == {entry.TYPE for entry in ENTRIES}
-    assert len(ENTRY_TYPES) == 20
+    assert len(ENTRY_TYPES) == 22
 
 
 def test_an_entry_that_the_log_cannot_hold_is_refused():
@@ -236,6 +254,38 @@ def test_members_that_belong_together_stand_together():
     ):
         with pytest.raises(MalformedError):
             RecordRange(**members)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"purpose": "test"}, "a test, and nothing else, names its plan"),
+        ({"purpose": "test", "plan": HASH, "bits": 8}, "a dump, and nothing else, states its bits"),
+        ({"purpose": "test", "subject": "opened", "plan": HASH}, "stand with opened outcomes"),
+        ({"purpose": "test", "plan": HASH, "program": "base"}, "stand with opened outcomes"),
+        ({"purpose": "dump"}, "states its bits"),
+        ({"purpose": "dump", "bits": 8, "plan": HASH}, "names its plan"),
+        ({"purpose": "dump", "bits": 8, "subject": "opened"}, "only test streams are dumped"),
+    ],
+)
+def test_a_run_states_what_its_purpose_and_subject_need_and_nothing_else(wrong, message):
+    with pytest.raises(MalformedError, match=message):
+        StatsBegin(**{**HEAD, "run": 1, "subject": "test-stream", **wrong})
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"verdict": "pass"}, "report and page"),
+        ({"verdict": "fail", "report": HASH}, "report and page"),
+        ({"verdict": "interrupted", "report": HASH, "page": HASH}, "report and page"),
+        ({"verdict": "pass", "report": HASH, "page": HASH, "stream": 1}, "stand together"),
+        ({"verdict": "interrupted", "drbg_instance": "vault-1", "drbg_epoch": 1, "stream": 1}, "names no stream"),
+    ],
+)
+def test_a_report_states_what_its_verdict_needs_and_nothing_else(wrong, message):
+    with pytest.raises(MalformedError, match=message):
+        StatsReport(**{**HEAD, "run": 1, **wrong})
 
 
 def test_a_receipt_key_is_named_by_its_hash():
