@@ -9,6 +9,7 @@ from bisect import bisect
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from math import perm
 from operator import mul
 from typing import Final
@@ -78,6 +79,8 @@ class Dealer:
             if total <= 21:
                 groups[total, len(drawn)].append((places[drawn[:-1]], self._key(drawn), orders))
         self._groups = [_Ends(*end, *map(list, zip(*leaves, strict=True))) for end, leaves in sorted(groups.items())]
+        # Asked hundreds of thousands of times for a few dozen numbers of cards.
+        self._orders = cache(shoe.orders)
         self._known: dict[tuple[int, Hand], tuple[int, int]] = {}
 
     def _tree(self, finals: Iterable[Hand]) -> tuple[list[tuple[int, int]], dict[Hand, int]]:
@@ -98,7 +101,7 @@ class Dealer:
 
     def denominator(self, cards: int) -> int:
         """Return the ways to deal a player's hand of so many cards, the shown card, and the longest dealer's hand."""
-        return self.shoe.orders(0, cards + 1 + self._longest)
+        return self._orders(0, cards + 1 + self._longest)
 
     def ways(self, player: Hand) -> int:
         """Return the ways to deal these cards, in one order, and the shown card."""
@@ -111,14 +114,14 @@ class Dealer:
 
     def all_ways(self, player: Hand) -> int:
         """Return the ways to deal the dealer's cards beside these."""
-        return self.shoe.orders(len(player) + 1, self._longest)
+        return self._orders(len(player) + 1, self._longest)
 
     def naturals(self, player: Hand) -> int:
         """Return those of `all_ways` that begin with a natural."""
         hole = _NATURAL_HOLE.get(self.shown)
         if hole is None:
             return 0
-        return self.shoe.of_value(hole, player.count(hole)) * self.shoe.orders(len(player) + 2, self._longest - 1)
+        return self.shoe.of_value(hole, player.count(hole)) * self._orders(len(player) + 2, self._longest - 1)
 
     def beats_and_ties(self, player: Hand) -> tuple[int, int]:
         """Return those of `all_ways` in which the dealer, without a natural, has more than the player, and as much."""
@@ -142,7 +145,7 @@ class Dealer:
         for end in self._groups:
             if end.total >= own:
                 last = map(mul, map(products.__getitem__, end.before), map(left.__getitem__, end.keys))
-                rest = self.shoe.orders(len(player) + 1 + end.length, self._longest - end.length)
+                rest = self._orders(len(player) + 1 + end.length, self._longest - end.length)
                 found[end.total == own] += sum(map(mul, last, end.orders)) * rest
         return found[0], found[1]
 

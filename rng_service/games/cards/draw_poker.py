@@ -111,6 +111,10 @@ class _Tables:
         """Return what the flushes of one suit add, as (hold, worth); ``suited`` holds all cards that go with it."""
         return list(zip(_SUBSETS[suited], self._flushes[_taken(ranks, _PLACES[suited])], strict=True))
 
+    def by_flush(self, ranks: tuple[int, ...], suited: int, hold: int) -> int:
+        """Return what the flushes of one suit add to one hold of cards that all go with it."""
+        return self._flushes[_taken(ranks, _PLACES[suited])][_SUBSETS[suited].index(hold)]
+
 
 def _play(money: _Tables, tally: _Tables, wild: int | None) -> tuple[int, int]:
     """Return the worth of the best holds of all deals, and the hands that they make."""
@@ -135,7 +139,7 @@ def _play(money: _Tables, tally: _Tables, wild: int | None) -> tuple[int, int]:
             hands = made[played]
             for suited in suits:
                 if not played & ~suited:
-                    hands += dict(tally.by_flushes(ranks, suited))[played]
+                    hands += tally.by_flush(ranks, suited, played)
             counted += deals * hands
     return earned, counted
 
