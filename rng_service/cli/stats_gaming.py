@@ -30,7 +30,8 @@ def run_gaming(stream: BinaryIO, *, name: str, game: Path, program: str, most: i
     Raises MalformedError for a definition or outcomes that cannot be read, ConfigError for a finite deal, StatsError.
     """
     from rng_service.games import GameError, load_game
-    from rng_service.statistics import read_outcomes, shape_of
+    from rng_service.statistics.outcomes import read_outcomes
+    from rng_service.statistics.shapes import shape_of
     from stats_tests.gaming import battery_for, hypotheses, outcomes_of
     from stats_tests.multiple import decide
 
