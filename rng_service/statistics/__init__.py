@@ -1,4 +1,4 @@
-"""Where the service and the statistical batteries meet: plans, what outcomes look like, and where they are read from.
+"""Where the service and the statistical batteries meet: what outcomes look like, plans, runs, and their reports.
 
-Nothing is gathered here: `plans` is for auditors, who need no numpy, and the other modules do.
+Import its modules by name: plans and reports are read without numpy, the rest needs it.
 """
