@@ -1,10 +1,8 @@
 """Reports as files: JSON for programs, a page for people, and their digests for the log."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
 
 from anchor.files import atomic_write
 from rng_service.statistics.report import Report, report_bytes, report_document
@@ -33,7 +31,7 @@ class RenderedReport:
 
 def render_report(report: Report) -> RenderedReport:
     """Return the bytes of ``report``; the same report gives the same bytes."""
-    document: Mapping[str, Any] = report_document(report)
+    document = report_document(report)
     return RenderedReport(report_bytes(document), report_page(document))
 
 
