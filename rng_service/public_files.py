@@ -1,4 +1,4 @@
-"""Where the files beside the log lie in the public directory (PROTOCOL.md, sections 3, 5, 9 and 11)."""
+"""Where the files beside the log lie in the public directory (PROTOCOL.md, sections 3, 5, 6, 9 and 11)."""
 
 from anchor.tile import number_path
 
@@ -40,6 +40,16 @@ def deal_path(pool: str) -> str:
 def game_path(digest: bytes) -> str:
     """Return where the definition with this SHA-256 is."""
     return f"games/{digest.hex()}.json"
+
+
+def plan_path(digest: bytes) -> str:
+    """Return where the plan with this SHA-256 is, of pools' tests or of statistics."""
+    return f"plans/{digest.hex()}.json"
+
+
+def statistics_paths(run: int) -> tuple[str, str]:
+    """Return where the report of a run of statistics is: its JSON and its page."""
+    return f"statistics/{run}.json", f"statistics/{run}.html"
 
 
 def weights_path(digest: bytes) -> str:
