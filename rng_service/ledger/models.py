@@ -113,9 +113,16 @@ class PoolRow(Base):
     activate_entry: Mapped[bytes | None] = mapped_column(LargeBinary)
     activate_index: Mapped[int | None] = mapped_column(BigInteger)
     reason: Mapped[str | None] = mapped_column(String(64))
+    # The plan that the commitment names, and what its test came to; absent of pools that name none.
+    test_plan: Mapped[bytes | None] = mapped_column(LargeBinary(32))
+    test_verdict: Mapped[str | None] = mapped_column(String(4))
+    test_entry: Mapped[bytes | None] = mapped_column(LargeBinary)
+    test_index: Mapped[int | None] = mapped_column(BigInteger)
     __table_args__ = (
         UniqueConstraint("stream_id", "lane", "number"),
         Index("ix_pools_live", "stream_id", "state"),
+        # All verdicts there ever were are counted from it alone.
+        Index("ix_pools_tests", "test_verdict", "test_plan"),
     )
 
 

@@ -1,11 +1,15 @@
 """The life of a pool as a pure state machine (PROTOCOL.md, sections 5 and 11).
 
-    sealed ──commit published──▶ committed ──round known──▶ activating ──vault enabled──▶ active
-      │                             │  └──deadline──▶ void      │                            │
-      └──────────quarantine─────────┴───────────────────────────┴──────▶ quarantined ◀───────┤
-                                                                             │  └─unused─▶ void
-                                                         closed ◀──complete──┴──────────────┘
-                                                           └──key destroyed──▶ erased
+    sealed ──commit published──▶ committed ──round known──▶ testing ──passed──▶ activating ──vault enabled──▶ active
+      │                             │  └──deadline──▶ void    │                     │                         │
+      └──────────quarantine─────────┴──────────────────failed─┴─────────────────────┴──▶ quarantined ◀────────┤
+                                                                                             │  └─unused─▶ void
+                                                                         closed ◀──complete──┴────────────────┘
+                                                                           └──key destroyed──▶ erased
+
+A pool whose commitment names no test plan (finite deals, and all of a service that has testing switched off) goes from
+committed to activating at once. One that names a plan gets there by its pass and in no other way, so it is never drawn
+from without one.
 
 A pool whose slots can no longer be accounted for is halted: an incident in the log says why, and it never closes.
 Every change in the ledger is an UPDATE that names the states of `sources`, so that two processes that decide at
@@ -34,6 +38,7 @@ class State(StrEnum):
 
     SEALED = "sealed"
     COMMITTED = "committed"
+    TESTING = "testing"
     ACTIVATING = "activating"
     ACTIVE = "active"
     QUARANTINED = "quarantined"
@@ -48,6 +53,8 @@ class Event(StrEnum):
 
     COMMIT_PUBLISHED = "commit-published"
     ACTIVATION_WRITTEN = "activation-written"
+    TEST_DUE = "test-due"
+    TEST_PASSED = "test-passed"
     VAULT_ENABLED = "vault-enabled"
     QUARANTINE = "quarantine"
     THROWN_AWAY = "thrown-away"
@@ -59,10 +66,13 @@ class Event(StrEnum):
 _TABLE: Final[dict[Event, tuple[State, frozenset[State]]]] = {
     Event.COMMIT_PUBLISHED: (State.COMMITTED, frozenset({State.SEALED})),
     Event.ACTIVATION_WRITTEN: (State.ACTIVATING, frozenset({State.COMMITTED})),
+    # The activation of a pool with a plan.
+    Event.TEST_DUE: (State.TESTING, frozenset({State.COMMITTED})),
+    Event.TEST_PASSED: (State.ACTIVATING, frozenset({State.TESTING})),
     Event.VAULT_ENABLED: (State.ACTIVE, frozenset({State.ACTIVATING})),
     Event.QUARANTINE: (
         State.QUARANTINED,
-        frozenset({State.SEALED, State.COMMITTED, State.ACTIVATING, State.ACTIVE}),
+        frozenset({State.SEALED, State.COMMITTED, State.TESTING, State.ACTIVATING, State.ACTIVE}),
     ),
     Event.THROWN_AWAY: (State.VOID, frozenset({State.COMMITTED, State.QUARANTINED})),
     Event.COMPLETED: (State.CLOSED, frozenset({State.ACTIVE, State.QUARANTINED})),
@@ -72,6 +82,7 @@ _TABLE: Final[dict[Event, tuple[State, frozenset[State]]]] = {
             {
                 State.SEALED,
                 State.COMMITTED,
+                State.TESTING,
                 State.ACTIVATING,
                 State.ACTIVE,
                 State.QUARANTINED,
@@ -114,7 +125,7 @@ def missing_pools(ready: int, pools: Iterable[PoolUse]) -> int:
 
     Pools on the way count: they are committed several at once, and nobody waits for one beacon round after another.
     """
-    coming = {State.SEALED, State.COMMITTED, State.ACTIVATING, State.ACTIVE}
+    coming = {State.SEALED, State.COMMITTED, State.TESTING, State.ACTIVATING, State.ACTIVE}
     return max(0, ready - sum(pool.state in coming and pool.next_slot < pool.size for pool in pools))
 
 

@@ -318,7 +318,7 @@ def _pools_before(connection: Connection, pool: int) -> list[tuple[int, int]]:
     """Return the pools before this one in its lane, and up to which slot each must be used first."""
     this = aliased(PoolRow)
     stopped = {State.QUARANTINED, State.HALTED}
-    open_states = (State.SEALED, State.COMMITTED, State.ACTIVATING, State.ACTIVE, *stopped)
+    open_states = (State.SEALED, State.COMMITTED, State.TESTING, State.ACTIVATING, State.ACTIVE, *stopped)
     rows = connection.execute(
         select(PoolRow.id, PoolRow.size, PoolRow.state)
         .join(

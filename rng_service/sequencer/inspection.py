@@ -40,6 +40,7 @@ _ENTRIES_AT_ONCE = 2_000
 UNFINISHED: Final = (
     State.SEALED,
     State.COMMITTED,
+    State.TESTING,
     State.ACTIVATING,
     State.ACTIVE,
     State.QUARANTINED,

@@ -146,7 +146,7 @@ def _stop_everything(
     given_up.update(_held_back(connection, given_up, receipt_keys))
     rows = connection.execute(select(PoolRow.__table__).where(PoolRow.id.in_(sorted(given_up)))).all()
     stopped = [pool.pool_id for pool in rows if _give_up(context, connection, pool, given_up[pool.id])]
-    coming = pools_in(connection, State.SEALED, State.COMMITTED, State.ACTIVATING, State.ACTIVE)
+    coming = pools_in(connection, State.SEALED, State.COMMITTED, State.TESTING, State.ACTIVATING, State.ACTIVE)
     return stopped + [
         str(pool.pool_id) for pool in coming if move_pool(connection, pool.id, Event.QUARANTINE, reason="recovered")
     ]

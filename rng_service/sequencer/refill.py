@@ -20,7 +20,7 @@ from rng_service.sequencer.context import Context, pools_in
 __all__ = ["WantedPool", "refill", "wanted_pools"]
 
 _MICROSECONDS = 1_000_000
-_COUNTED = (State.SEALED, State.COMMITTED, State.ACTIVATING, State.ACTIVE)
+_COUNTED = (State.SEALED, State.COMMITTED, State.TESTING, State.ACTIVATING, State.ACTIVE)
 
 
 class WantedPool(NamedTuple):
