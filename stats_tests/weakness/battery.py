@@ -11,6 +11,7 @@ from stats_tests.weakness.birthday import BirthdayPairs, BirthdayWords
 from stats_tests.weakness.bit_planes import BitPlaneComplexity, LongBitPlaneComplexity
 from stats_tests.weakness.duplicates import StreamDuplicates
 from stats_tests.weakness.matrix_rank import MatrixRank
+from stats_tests.weakness.plane_frequency import BitPlaneFrequency
 from stats_tests.weakness.protocol import WeaknessTest
 
 __all__ = ["SAMPLE_BYTES", "WEAKNESS", "run_weakness", "run_weakness_stream"]
@@ -20,6 +21,7 @@ SAMPLE_BYTES: Final = 40_000_000
 _PART_BYTES: Final = 1 << 22
 
 WEAKNESS: Final[tuple[WeaknessTest, ...]] = (
+    BitPlaneFrequency(),
     BirthdayWords(),
     BirthdayPairs(),
     BitPlaneComplexity(),
