@@ -29,6 +29,8 @@ from rng_service.log_entries import (
     ReceiptKey,
     RtpAlarm,
     RtpTable,
+    StatsBegin,
+    StatsReport,
     StreamLanes,
     Totals,
     parse_entry,
@@ -42,6 +44,7 @@ from rng_service.verify.par import SheetBook
 from rng_service.verify.pools import PoolBook, PoolState
 from rng_service.verify.registry import Registry
 from rng_service.verify.rtp_tables import CheckedTable, TableBook
+from rng_service.verify.statistics import StatisticsBook
 from rng_service.verify.totals import TotalsBook
 
 
@@ -91,6 +94,7 @@ class Audit:
         self.totals = TotalsBook(self.registry)
         self.tables = TableBook(self.registry, reader, source, self._openings)
         self.sheets = SheetBook(source, self.registry)
+        self.statistics = StatisticsBook(source, self.registry)
         self.types: Counter[str] = Counter()
         self.incidents: Counter[str] = Counter()
         self._next_index = 0
@@ -102,7 +106,8 @@ class Audit:
     @property
     def skipped(self) -> list[str]:
         """What could not be checked, in sentences."""
-        return sorted(self.pools.skipped | self.totals.skipped | self.tables.skipped | self.sheets.skipped)
+        books = self.pools, self.pools.tests, self.totals, self.tables, self.sheets
+        return sorted(set[str]().union(*(book.skipped for book in books)))
 
     def feed(self, data: bytes) -> None:
         """Check the next entry; raises Fault with its index."""
@@ -119,6 +124,7 @@ class Audit:
         """Check what only the whole log can tell."""
         self.registry.require_config()
         self.pools.erasures.finish()
+        self.pools.tests.finish()
         self._openings.finish(self._origin)
 
     def feed_all(self, entries: Iterable[bytes], progress: Callable[[int], None] | None = None) -> None:
@@ -174,7 +180,7 @@ class Audit:
                 self.pools.erasures.erase(index, entry)
                 self._observer.on_pool_erased(entry)
             case PoolTest():
-                self.pools.test(entry)
+                self.pools.test(index, entry)
             case LogConfig():
                 self.registry.set_config(index, entry)
                 self.digests.clock.begin(entry.time_us)
@@ -186,6 +192,10 @@ class Audit:
                 self.registry.add_game(entry, self._source)
             case GamePar():
                 self.sheets.check(entry)
+            case StatsBegin():
+                self.statistics.begin(entry, self.digests.next_seq)
+            case StatsReport():
+                self.statistics.report(entry)
             case StreamLanes():
                 self.registry.set_lanes(entry)
             case RtpAlarm():

@@ -76,6 +76,7 @@ def _report(word: str, state: PoolState, voids: list[str], skipped: tuple[str, .
         drawn=0 if coverage is None else coverage.drawn,
         void=0 if coverage is None else coverage.void,
         bound=state.bound,
+        test=state.test.text(),
         commit_index=state.commit_index,
         content=NO_BEACON if commit.beacon is None else BEACON_UNWITNESSED,
         beacon_chain=None if state.chain is None else chain_text(state.chain),

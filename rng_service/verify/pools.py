@@ -51,6 +51,7 @@ from rng_service.verify.deals import (
 from rng_service.verify.erasures import Erasures
 from rng_service.verify.fault import require
 from rng_service.verify.outages import Outage, due_after
+from rng_service.verify.pool_tests import PoolTests, TestState
 from rng_service.verify.registry import Registry, read_game
 from rng_service.verify.voids import read_voids
 
@@ -69,6 +70,7 @@ class PoolState:
     chain: ChainInfo | None
     program: GameProgram
     game: GameDefinition
+    test: TestState
     # SHA-256 of the file of slot leaves, as it was when it gave the slot root.
     leaves_hash: bytes = b""
     activate_index: int | None = None
@@ -76,7 +78,6 @@ class PoolState:
     quarantined_from: int | None = None
     # When the slots behind the quarantine are void at the latest.
     opened_due_us: int = 0
-    failed_test: bool = False
     approved: bool = False
     coverage: Coverage | None = None
     completed_us: int | None = None
@@ -128,6 +129,7 @@ class PoolBook:
         self._vkey = vkey
         self._lanes: dict[Lane, _LaneState] = {}
         self.erasures = Erasures(registry)
+        self.tests = PoolTests(registry, source)
         self._bias: dict[str, VoidOutcomes] = {}
         self._games: dict[bytes, GameDefinition] = {}
         self.skipped: set[str] = set()
@@ -167,6 +169,7 @@ class PoolBook:
             self._chain(entry, config.beacon_margin_s, log_time),
             definition.program(entry.program),
             definition,
+            self.tests.commit(entry),
             void_due_us=entry.deadline_us + self._registry.close_delay_us,
         )
         state.leaves_hash = sha256(read_leaves(self._source, entry)).digest()
@@ -203,12 +206,14 @@ class PoolBook:
         require(state.coverage is None, "approval-late", f"{entry.pool} had records before it was approved")
         state.approved = True
 
-    def test(self, entry: PoolTest) -> None:
-        """Take a test's verdict: the plan is the one that the commitment named, and a failure is final."""
+    def test(self, index: int, entry: PoolTest) -> None:
+        """Take the vault's verdict on a pool: behind its activation, before anything of it is given away or opened."""
         state = self.require_open(entry.pool)
         require(state.activation is not None, "pool-inactive", f"{entry.pool} is not activated yet")
-        require(state.commit.test_plan == entry.plan, "test-plan", f"{entry.pool} named another plan")
-        state.failed_test = state.failed_test or entry.verdict == "fail"
+        require(state.coverage is None, "test-late", f"{entry.pool} had records before it was tested")
+        self.tests.take(index, entry, state.test, commit=state.commit_leaf, beacon=state.beacon)
+        if state.quarantined_from is not None:
+            self.tests.quarantined(entry.pool, state.test, state.quarantined_from)
 
     def quarantine(self, entry: PoolQuarantine) -> None:
         """Stop a pool for ever; slots that the log has as bound cannot lie behind the stop."""
@@ -220,6 +225,7 @@ class PoolBook:
             f"{entry.pool}: {state.bound} slots are bound, the quarantine begins at {entry.from_slot}",
         )
         check_withdrawal(entry, state.program)
+        self.tests.quarantined(entry.pool, state.test, entry.from_slot)
         state.quarantined_from = entry.from_slot
         state.opened_due_us = entry.time_us + self._registry.close_delay_us
 
@@ -244,6 +250,8 @@ class PoolBook:
             check_no_deal_close(entry)
         voids = read_voids(self._source, entry, coverage.void_slots(), leaves)
         self._count_bias(state, deriver, voids)
+        if coverage.void == state.commit.size and state.test.plan is not None:
+            self._opened(state, deriver, b"".join(secret for _, secret in voids))
         self.closed += 1
         self.erasures.close(entry, state.commit.slot_root)
         self._drop(state)
@@ -272,6 +280,8 @@ class PoolBook:
             self._count_bias(
                 state, state.deriver(), ((slot, secrets[32 * slot : 32 * slot + 32]) for slot in range(sampled))
             )
+        if state.activation is not None:
+            self._opened(state, state.deriver(), secrets)
         self.voided += 1
         self._drop(state)
         return state
@@ -325,6 +335,7 @@ class PoolBook:
                     "quarantine-unopened",
                     f"{pool} was quarantined, and at {now_us} its slots from {state.bound} on are not void",
                 )
+        self.tests.digest()
         self.erasures.digest(now_us)
 
     def excuse(self, outages: Sequence[Outage]) -> None:
@@ -404,11 +415,8 @@ class PoolBook:
                 "pool-quarantined",
                 f"{name} is quarantined from slot {state.quarantined_from} on, a {kind} takes slot {end - 1}",
             )
-        require(
-            not state.failed_test or state.quarantined_from is not None,
-            "test-failed",
-            f"{name} failed its test, and slot {start} is bound before a quarantine",
-        )
+        if kind != "void":
+            self.tests.require_passed(name, state.test, start)
         if state.coverage is None:
             state.coverage = Coverage(size)
         if kind == "void" and state.quarantined_from is None:
@@ -465,6 +473,10 @@ class PoolBook:
             if counts is None:
                 counts = self._bias[stream] = VoidOutcomes(program.steps)
             counts.add(program.derive(deriver.outcome_stream(secret, slot, b"")))
+
+    def _opened(self, state: PoolState, deriver: Deriver, secrets: bytes) -> None:
+        """Hold what the vault said of a pool against the pool, of which every slot is open to all."""
+        self.tests.opened(state.commit.pool, state.test, state.program.outcome, deriver, secrets)
 
     def _drop(self, state: PoolState) -> None:
         del self._lanes[state.pool_id.queue].open[state.pool_id.number]

@@ -41,6 +41,10 @@ class LogReport:
     outages: tuple[str, ...]
     outage_total_s: float
     table_gaps: tuple[str, ...]
+    pool_tests: dict[str, int]
+    pool_test_notes: tuple[str, ...]
+    statistics: dict[str, int]
+    statistics_notes: tuple[str, ...]
     unopened: tuple[str, ...]
     opened_voids: tuple[str, ...]
     only_records_show: tuple[str, ...]
@@ -72,6 +76,11 @@ class LogReport:
         if self.outages:
             lines.append(f"outages in all: {self.outage_total_s:.3f} seconds")
         lines.extend(_few("tables of returns", self.table_gaps))
+        lines.append("pool tests: " + _counts(self.pool_tests))
+        lines.extend(_few("pool tests", self.pool_test_notes))
+        if self.statistics["runs"]:
+            lines.append("statistics: " + _counts(self.statistics))
+            lines.extend(_few("statistics", self.statistics_notes))
         lines.extend(_few("unopened", self.unopened))
         lines.extend(f"opened voids: {line}" for line in self.opened_voids)
         lines.extend(f"not shown by the log alone: {line}" for line in self.only_records_show)
@@ -146,6 +155,7 @@ class PoolReport:
     drawn: int
     void: int
     bound: int
+    test: str
     commit_index: int
     content: str
     beacon_chain: str | None
@@ -162,6 +172,7 @@ class PoolReport:
         lines = [
             f"pool {self.pool}: {self.state}, committed to in entry {self.commit_index}",
             f"slots: {self.size}, of them {self.drawn} drawn, {self.void} void, {self.bound} bound",
+            f"test before the first draw: {self.test}",
             f"content not chosen: {self.content}",
         ]
         if self.beacon_chain is not None:

@@ -21,9 +21,17 @@ from anchor.source import DirectorySource
 from anchor.writer import LogWriter
 from rng_service.beacon.chain import beacon_value
 from rng_service.beacon.development_key import DevelopmentKey
-from rng_service.encoding import OPENING_LABEL, PAYLOAD_LABEL, erase_statement, lp, receipt_key_statement
+from rng_service.encoding import (
+    OPENING_LABEL,
+    PAYLOAD_LABEL,
+    erase_statement,
+    lp,
+    pool_test_statement,
+    receipt_key_statement,
+)
 from rng_service.games import GameDefinition, load_game, payout
 from rng_service.games.reference import reference_of
+from rng_service.games.tested import without_tables
 from rng_service.log_entries import (
     NO_DIGEST,
     BeaconChainEntry,
@@ -38,6 +46,7 @@ from rng_service.log_entries import (
     PoolCommit,
     PoolErase,
     PoolQuarantine,
+    PoolTest,
     PoolVoid,
     ReceiptKey,
     StreamLanes,
@@ -46,8 +55,10 @@ from rng_service.names import PoolId, Stream, lane_of, parse_pool_id, request_ha
 from rng_service.outcome import deriver_of
 from rng_service.par.making import make_par
 from rng_service.pools.deals import deal_secrets
+from rng_service.pools.plans import TestPlan
 from rng_service.pools.slots import slot_leaves, slot_secrets
-from rng_service.public_files import deal_path, game_path, leaves_path, par_paths, voids_path
+from rng_service.pools.testing import judge_pool
+from rng_service.public_files import deal_path, game_path, leaves_path, par_paths, plan_path, voids_path
 from rng_service.records.digest import DigestItem, build_digests
 from rng_service.records.export import ExportHeader, ExportLine, draw_line, write_export
 from rng_service.records.protection import protection_of
@@ -135,12 +146,23 @@ class InProcessSigner:
 
 
 class Operator:
-    """Runs one log in ``directory``; ``beacon`` says whether pools commit to rounds of a development beacon."""
+    """Runs one log in ``directory``; ``beacon`` says whether pools commit to rounds of a development beacon.
+
+    ``plan`` is what the pools of all programs that are no deals are tested by.
+    """
 
     def __init__(
-        self, directory: Path, *, beacon: bool = True, origin: str = ORIGIN, lanes: int = 1, policy: str = "open"
+        self,
+        directory: Path,
+        *,
+        beacon: bool = True,
+        origin: str = ORIGIN,
+        lanes: int = 1,
+        policy: str = "open",
+        plan: TestPlan | None = None,
     ) -> None:
         self.policy = policy
+        self.plan = plan
         self.tables = Ledger()
         self.directory = directory
         self.origin = origin
@@ -259,6 +281,10 @@ class Operator:
 
     def on_erase(self, word: dict[str, Any]) -> dict[str, Any]:
         """See what the vault says of a pool before it signs."""
+        return word
+
+    def on_verdict(self, word: dict[str, Any]) -> dict[str, Any]:
+        """See what the vault says of a pool's test before it signs."""
         return word
 
     def before_draws(self) -> None:
@@ -440,6 +466,9 @@ class Operator:
         beacon = None
         if self.chain is not None and pool.beacon_round is not None:
             beacon = BeaconRound(self.chain.chain_hash, pool.beacon_round)
+        plan = None if pool.deal else self.plan
+        if plan is not None:
+            self.put(plan_path(plan.digest), plan.to_bytes())
         pool.commit_index = self.append(
             PoolCommit(
                 **self.head(),
@@ -454,6 +483,7 @@ class Operator:
                 key_epoch=1,
                 deadline_us=self.now_us + 25 * 3600 * SECOND,
                 beacon=beacon,
+                test_plan=None if plan is None else plan.digest,
             )
         )
         pool.commit_leaf = leaf_hash(self.entries[pool.commit_index])
@@ -475,6 +505,33 @@ class Operator:
         pool.activate_index = self.append(entry)
         pool.beacon = beacon.get("beacon_value", b"")
 
+    def test(self, pool: SimulatedPool) -> bool:
+        """Test an activated pool by the plan that its commitment names, and quarantine it when it fails."""
+        word: dict[str, Any] = {"plan": self.plan.digest} | self.verdict(pool)
+        word = self.on_verdict(word)
+        message = pool_test_statement(
+            self.origin,
+            pool.pool_id,
+            commit=pool.commit_leaf,
+            beacon=pool.beacon,
+            plan=word["plan"],
+            verdict=word["verdict"],
+            test=word["test"] or "",
+        )
+        key_id = sha256(self.receipt_key.public_key().public_bytes_raw()).digest()[:8]
+        signature = self.receipt_key.sign(message)
+        self.append(PoolTest(**self.head(), pool=pool.pool_id, key_id=key_id, signature=signature, **word))
+        passed: bool = word["verdict"] == "pass"
+        if not passed:
+            self.stop(pool, "test-failed")
+        return passed
+
+    def verdict(self, pool: SimulatedPool) -> dict[str, Any]:
+        """Return the verdict that a pool deserves, and the test that it failed."""
+        program = without_tables(pool.game.program(pool.program).outcome)
+        verdict = judge_pool(self.plan, program, self.deriver(pool), pool.secrets)
+        return {"verdict": "pass" if verdict.passed else "fail", "test": verdict.test or None}
+
     def approve(self, pool: SimulatedPool, approver: str = "compliance") -> None:
         """Let the sale of an activated deal begin."""
         self.append(DealApprove(**self.head(), pool=pool.pool_id, game_digest=pool.game.digest, approver=approver))
@@ -486,6 +543,10 @@ class Operator:
     def quarantine(self, pool: SimulatedPool, reason: str = "operator") -> None:
         """Stop a pool and throw its remaining slots away."""
         self.stop(pool, reason)
+        self.throw_away(pool)
+
+    def throw_away(self, pool: SimulatedPool) -> None:
+        """Throw the remaining slots of a stopped pool away."""
         if pool.next_slot < pool.size:
             self.void(pool, pool.next_slot, pool.size - pool.next_slot, "quarantine")
             pool.next_slot = pool.size
@@ -888,6 +949,8 @@ def tell(operator: Operator) -> None:
     operator.tick(20)
     for pool in (first, second, fun):
         operator.activate(pool)
+        if operator.plan is not None:
+            operator.test(pool)
     operator.digest()
     operator.publish()
     operator.before_draws()

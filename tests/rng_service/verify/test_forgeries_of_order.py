@@ -20,9 +20,7 @@ from rng_service.log_entries import (
     Incident,
     LogConfig,
     PoolActivate,
-    PoolCommit,
     PoolQuarantine,
-    PoolTest,
     ReceiptKey,
     StreamLanes,
 )
@@ -494,31 +492,6 @@ class SlotsBehindAQuarantineNeverOpened(Teller):
 class QuarantineDatedIntoTheFuture(SlotsBehindAQuarantineNeverOpened):
     def on_entry(self, entry):
         return replace(entry, time_us=entry.time_us + 10**15) if isinstance(entry, PoolQuarantine) else entry
-
-
-@forgery("log", "test-failed")
-class PoolDrawnFromThoughItFailedItsTest(Teller):
-    plan = sha256(b"plan").digest()
-
-    def on_entry(self, entry):
-        return replace(entry, test_plan=self.plan) if isinstance(entry, PoolCommit) else entry
-
-    def live(self):
-        first, *_ = self.boot()
-        for verdict in ("fail", "pass"):
-            self.append(
-                PoolTest(
-                    **self.head(),
-                    pool=first.pool_id,
-                    plan=self.plan,
-                    verdict=verdict,
-                    test="chi-square" if verdict == "fail" else None,
-                    key_id=bytes(8),
-                    signature=bytes(64),
-                )
-            )
-        self.draw(first)
-        self.digest()
 
 
 class ManyLanes(Teller):

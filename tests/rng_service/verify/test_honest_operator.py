@@ -10,11 +10,19 @@ from operator_simulator import SECOND, Operator, tell
 from anchor.errors import VerificationError
 from rng_service.beacon.errors import BeaconLibraryMissing
 from rng_service.log_entries import Incident
+from rng_service.pools.plans import BUILT_IN_PLAN
 from rng_service.verify import commitment, verify_export, verify_log, verify_pool, verify_receipt
 
 GIVEN_BACK = "stakes given back by void settlements, in sight of the outcome: 1"
 DRAWS = ("plain", "ticket", "ticketed", "batch", "open_draw", "last", "fun", "later")
-SHAPES = [{}, {"beacon": False}, {"lanes": 2}, {"lanes": 7, "beacon": False}, {"origin": "a.example/live"}]
+SHAPES = [
+    {},
+    {"beacon": False},
+    {"lanes": 2},
+    {"lanes": 7, "beacon": False},
+    {"origin": "a.example/live"},
+    {"plan": BUILT_IN_PLAN},
+]
 
 
 @pytest.fixture(params=SHAPES, ids=str)
