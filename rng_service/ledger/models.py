@@ -478,6 +478,30 @@ class DocumentRow(Base):
     content: Mapped[bytes] = mapped_column(LargeBinary)
 
 
+class StatisticsRunRow(Base):
+    """One run of statistics, or one dump, in the order of the log; its files are among the documents."""
+
+    __tablename__ = "statistics_runs"
+    run: Mapped[int] = mapped_column(Key, primary_key=True, autoincrement=False)
+    # As in stats.begin.
+    purpose: Mapped[str] = mapped_column(String(4))
+    subject: Mapped[str] = mapped_column(String(11))
+    begun_us: Mapped[int] = mapped_column(BigInteger)
+    begin_entry_id: Mapped[int] = mapped_column(Key)
+    game_digest: Mapped[bytes | None] = mapped_column(LargeBinary(32))
+    program: Mapped[str | None] = mapped_column(String(32))
+    to_digest: Mapped[int | None] = mapped_column(BigInteger)
+    bits: Mapped[int | None] = mapped_column(BigInteger)
+    # The caller of a dump.
+    caller: Mapped[str | None] = mapped_column(String(32))
+    # Filled in with stats.report.
+    verdict: Mapped[str | None] = mapped_column(String(11))
+    ended_us: Mapped[int | None] = mapped_column(BigInteger)
+    # A failed run stops the sealing of pools until somebody has seen to it.
+    acknowledged_us: Mapped[int | None] = mapped_column(BigInteger)
+    acknowledged_by: Mapped[str | None] = mapped_column(String(32))
+
+
 class LeaseRow(Base):
     """Who leads. The epoch grows with every change of holder, and every leader's write checks it."""
 

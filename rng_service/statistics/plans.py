@@ -29,8 +29,14 @@ __all__ = [
 ]
 
 MAX_PLAN_BYTES: Final = 4096
-# What a sequence is made of: bits of a stream, outcomes of a program, or for `all` both.
-BATTERIES: Final = {"all": ("bits", "outcomes"), "gaming": ("outcomes",), "nist": ("bits",), "weakness": ("bits",)}
+# What a sequence is made of: bits of a stream, outcomes of a program, or for `all` both. `bits` is nist and weakness.
+BATTERIES: Final = {
+    "all": ("bits", "outcomes"),
+    "bits": ("bits",),
+    "gaming": ("outcomes",),
+    "nist": ("bits",),
+    "weakness": ("bits",),
+}
 
 _FORMAT: Final = "sealdraw/statistics-plan@v1"
 _BITS: Final = (100, 1 << 26)
