@@ -1,9 +1,11 @@
 """How often each pattern of m bits occurs, at every position of a sequence or inside its blocks.
 
-A window of 16 bits that begins inside a byte lies in 24 bits: three bytes make the eight windows that begin in the
-first. Counts of shorter patterns come from those of longer ones by adding up over the last bits, so that one count of
-sixteen bits, made block by block, answers non-overlapping templates (9 bits in eight blocks), approximate entropy (10
-and 11 bits) and serial (14, 15, 16 bits).
+Counts of shorter patterns come from those of longer ones by adding up over the bits left out, so that two counts
+answer four tests: one of 16 bits for serial (14, 15, 16 bits) and approximate entropy (10 and 11 bits), one of 10 bits
+in each of eight blocks for non-overlapping templates (9 bits).
+
+Neither is counted at every place. A window of 17 bits at every second place holds two of 16, one of 13 bits at every
+fourth place holds four of 10; adding up is cheaper than counting. All windows that begin in a byte lie in 24 bits.
 """
 
 from dataclasses import dataclass
@@ -22,8 +24,11 @@ _BLOCKS: Final = 8
 _BLOCK_PATTERN_BITS: Final = 10
 # Shorter sequences are counted directly: 2^16 counters would cost more than they save.
 _CENSUS_BITS: Final = 1 << MAX_PATTERN_BITS
-# The eight windows of so many bytes, as 64-bit numbers for counting, stay within the second-level cache.
-_CHUNK_BYTES: Final = 1 << 14
+# Windows are made and counted for so many bytes at a time, which bounds the memory: 16 bytes for each of them.
+_CHUNK_BYTES: Final = 1 << 17
+# Places between windows: for patterns of 16 bits, and of 10.
+_RING_STEP: Final = 2
+_BLOCK_STEP: Final = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,29 +81,50 @@ def block_pattern_counts(batch: Batch, width: int, blocks: int, block_bits: int)
 
 def _census(batch: Batch) -> _Census:
     if "pattern census" not in batch.memo:
-        ring = np.zeros((batch.sequences, 1 << MAX_PATTERN_BITS), dtype=np.int64)
-        begun = np.zeros((batch.sequences, _BLOCKS, 1 << _BLOCK_PATTERN_BITS), dtype=np.int64)
+        ring = np.empty((batch.sequences, 1 << MAX_PATTERN_BITS), dtype=np.int64)
+        begun = np.empty((batch.sequences, _BLOCKS, 1 << _BLOCK_PATTERN_BITS), dtype=np.int64)
         for sequence, packed in enumerate(batch.packed):
             words = words_of_three_bytes(np.concatenate([packed, packed[:2]]))
+            ring[sequence] = _at_every_place(_count_windows_of(words, MAX_PATTERN_BITS, _RING_STEP), _RING_STEP)
             for block, part in enumerate(np.array_split(words, _BLOCKS)):
-                counts = _count_windows_of(part)
-                ring[sequence] += counts
-                begun[sequence, block] = counts.reshape(1 << _BLOCK_PATTERN_BITS, -1).sum(axis=1)
+                counts = _count_windows_of(part, _BLOCK_PATTERN_BITS, _BLOCK_STEP)
+                begun[sequence, block] = _at_every_place(counts, _BLOCK_STEP)
         batch.memo["pattern census"] = _Census(ring, begun)
     census: _Census = batch.memo["pattern census"]
     return census
 
 
-def _count_windows_of(words: NDArray[np.uint32]) -> NDArray[np.int64]:
-    """Count the windows of 16 bits that begin in the first byte of each word of 24 bits."""
-    counts = np.empty(0, dtype=np.int64)
+def _count_windows_of(words: NDArray[np.uint32], width: int, step: int) -> NDArray[np.int64]:
+    """Count the windows of ``width`` + ``step`` - 1 bits that begin at bits 0, ``step``, 2 · ``step`` … of each byte.
+
+    ``words`` holds each byte and the next two as 24 bits, the first byte highest.
+    """
+    window = width + step - 1
+    counts = np.zeros(1 << window, dtype=np.int64)
     for first in range(0, len(words), _CHUNK_BYTES):
         chunk = words[first : first + _CHUNK_BYTES]
-        windows = np.empty((8, len(chunk)), dtype=np.uint16)
-        for shift in range(8):
-            np.right_shift(chunk, np.uint32(8 - shift), out=windows[shift], casting="unsafe")
-        counted = np.bincount(windows.reshape(-1), minlength=1 << MAX_PATTERN_BITS)
-        counts = counts + counted if first else counted
+        windows = np.empty((8 // step, len(chunk)), dtype=np.uint32)
+        for index in range(8 // step):
+            np.right_shift(chunk, np.uint32(24 - window - index * step), out=windows[index])
+        windows &= np.uint32((1 << window) - 1)
+        counts += np.bincount(windows.reshape(-1), minlength=1 << window)
+    return counts
+
+
+def _at_every_place(counts: NDArray[np.int64], step: int) -> NDArray[np.int64]:
+    """Return counts of windows at every place from those of windows ``step`` - 1 bits longer at every ``step``-th.
+
+    Half the distance at a time: without its last, and without its first ``step`` / 2 bits a window is one of the two
+    that begin in it. Along the last axis; ``step`` is a power of two.
+    """
+    while step > 1:
+        step //= 2
+        without_last, without_first = counts, counts
+        for _ in range(step):
+            without_last = without_last[..., ::2] + without_last[..., 1::2]
+            half = without_first.shape[-1] // 2
+            without_first = without_first[..., :half] + without_first[..., half:]
+        counts = without_last + without_first
     return counts
 
 
