@@ -1,4 +1,7 @@
-"""Activation: a committed pool waits for its round, is activated in the log, and then in the vault."""
+"""Activation: a committed pool waits for its round, is activated in the log, and then in the vault.
+
+A pool whose commitment names a test plan is tested in between (`judging`).
+"""
 
 from sqlalchemy import Connection, delete, insert, select
 
@@ -48,13 +51,13 @@ def enable_activated(context: Context) -> int:
     enabled = 0
     log = None
     with context.reading() as connection:
-        coming = pools_in(connection, State.SEALED, State.COMMITTED, State.ACTIVATING)
+        coming = pools_in(connection, State.SEALED, State.COMMITTED, State.TESTING, State.ACTIVATING)
     held: set[tuple[int, int]] = set()
     for pool in sorted(coming, key=lambda pool: (pool.stream_id, pool.lane, pool.number)):
         lane = pool.stream_id, pool.lane
         if lane in held:
             continue
-        if pool.state != State.ACTIVATING or pool.activate_index is None or pool.commit_index is None:
+        if pool.state != State.ACTIVATING or not _published(pool):
             # Pools of a lane are used in number order: one whose round came early waits for those before it.
             held.add(lane)
             continue
@@ -66,6 +69,7 @@ def enable_activated(context: Context) -> int:
             pool.pool_id,
             log.prove(bytes(pool.commit_entry), pool.commit_index),
             log.prove(bytes(pool.activate_entry), pool.activate_index),
+            None if pool.test_plan is None else log.prove(bytes(pool.test_entry), pool.test_index),
         )
         # A crash right here leaves a pool that the vault would open and that nobody draws from: asked again, the
         # vault says yes again.
@@ -76,6 +80,12 @@ def enable_activated(context: Context) -> int:
         # From this commit on the front draws from it.
         context.on_step("activate.enabled")
     return enabled
+
+
+def _published(pool: LedgerRow) -> bool:
+    """Return whether everything that must stand in the log before the first draw is published."""
+    tested = pool.test_plan is None or pool.test_index is not None
+    return tested and pool.commit_index is not None and pool.activate_index is not None
 
 
 def _decide(context: Context, pool: LedgerRow, now_us: int, *, known: bool) -> Activation:
@@ -133,7 +143,8 @@ def _write(context: Context, pool: LedgerRow, signature: bytes | None, now_us: i
             beacon_signature=signature,
             beacon_value=None if signature is None else beacon_value(signature),
         )
-        moved = move_pool(connection, pool.id, Event.ACTIVATION_WRITTEN, activate_entry=entry.to_bytes())
+        event = Event.ACTIVATION_WRITTEN if pool.test_plan is None else Event.TEST_DUE
+        moved = move_pool(connection, pool.id, event, activate_entry=entry.to_bytes())
         if moved:
             append_entry(connection, entry)
     # A crash right here leaves an activation in the queue of the log; the vault opens nothing before it is published.

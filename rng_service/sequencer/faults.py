@@ -44,6 +44,8 @@ STEPS: Final = (
     "publish.published",
     "publish.settled",
     "activate.recorded",
+    "test.vault",
+    "test.recorded",
     "activate.vault",
     "activate.enabled",
     "erase.vault",

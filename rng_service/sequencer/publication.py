@@ -7,9 +7,18 @@ from anchor.writer import LogWriter
 from rng_service.ledger.documents import read_document
 from rng_service.ledger.models import GameRow, PoolRow
 from rng_service.ledger.sequencing import SequencedEntry, assign_indices, has_queued, indexed_entries
-from rng_service.log_entries import Entry, GamePar, GameRegistration, PoolActivate, PoolCommit, RtpTable, parse_entry
+from rng_service.log_entries import (
+    Entry,
+    GamePar,
+    GameRegistration,
+    PoolActivate,
+    PoolCommit,
+    PoolTest,
+    RtpTable,
+    parse_entry,
+)
 from rng_service.pools.lifecycle import Event
-from rng_service.public_files import game_path, par_paths, rtp_table_paths
+from rng_service.public_files import game_path, par_paths, plan_path, rtp_table_paths
 from rng_service.sequencer.context import Context, get_meta, move_pool, set_meta
 from rng_service.sequencer.site import write_index_page
 
@@ -17,7 +26,9 @@ __all__ = ["cover_key", "publish", "settle_published", "settled_size"]
 
 BATCH = 512
 _SETTLED = "settled-size"
-_NAMING_FILES = (GameRegistration.TYPE, GamePar.TYPE, RtpTable.TYPE)
+# What the index page lists.
+_SHOWN = (GameRegistration.TYPE, GamePar.TYPE, RtpTable.TYPE)
+_NAMING_FILES = (*_SHOWN, PoolCommit.TYPE)
 
 
 def publish(context: Context, writer: LogWriter) -> int:
@@ -63,7 +74,7 @@ def settle_published(context: Context, size: int) -> None:
         with context.writing() as connection:
             for entry in indexed_entries(connection, settled, end):
                 _settle(connection, entry, note)
-                shown = shown or entry.type in _NAMING_FILES
+                shown = shown or entry.type in _SHOWN
             set_meta(connection, _SETTLED, str(end))
         settled = end
     # A crash before the commit leaves published entries whose effects are missing: they are settled at the next start.
@@ -83,7 +94,7 @@ def cover_key(pool: int) -> str:
 
 
 def _settle(connection: Connection, entry: SequencedEntry, note: bytes) -> None:
-    if entry.type not in {PoolCommit.TYPE, PoolActivate.TYPE}:
+    if entry.type not in {PoolCommit.TYPE, PoolActivate.TYPE, PoolTest.TYPE}:
         return
     parsed = parse_entry(entry.data)
     if isinstance(parsed, PoolCommit):
@@ -93,6 +104,8 @@ def _settle(connection: Connection, entry: SequencedEntry, note: bytes) -> None:
         move_pool(connection, pool, Event.COMMIT_PUBLISHED)
     elif isinstance(parsed, PoolActivate):
         connection.execute(update(PoolRow).where(PoolRow.pool_id == parsed.pool).values(activate_index=entry.log_index))
+    elif isinstance(parsed, PoolTest):
+        connection.execute(update(PoolRow).where(PoolRow.pool_id == parsed.pool).values(test_index=entry.log_index))
 
 
 def _write_named_files(context: Context, entries: list[SequencedEntry]) -> None:
@@ -118,4 +131,7 @@ def _named_files(connection: Connection, entry: Entry) -> dict[str, bytes]:
         return {path: read_document(connection, path) for path in par_paths(entry.digest)}
     if isinstance(entry, RtpTable):
         return {path: read_document(connection, path) for path in rtp_table_paths(entry.seq)}
+    if isinstance(entry, PoolCommit) and entry.test_plan is not None:
+        path = plan_path(entry.test_plan)
+        return {path: read_document(connection, path)}
     return {}

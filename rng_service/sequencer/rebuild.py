@@ -26,6 +26,7 @@ from rng_service.public_files import (
     game_path,
     leaves_path,
     par_paths,
+    plan_path,
     rtp_table_paths,
     voids_path,
 )
@@ -74,6 +75,11 @@ def _files(context: Context, connection: Connection, size: int, root: bytes) -> 
             if close.opened_digest is not None:
                 opened = _opened_secrets(connection, pool_row)
                 yield _checked(deal_path(close.pool), opened, sha256(opened).digest() == close.opened_digest)
+    plans = select(PoolRow.test_plan).where(PoolRow.test_plan.is_not(None), PoolRow.commit_index < size).distinct()
+    for plan in connection.scalars(plans).all():
+        path = plan_path(plan or b"")
+        document = read_document(connection, path)
+        yield _checked(path, document, sha256(document).digest() == plan)
     yield from _documents(connection, size)
     yield from _digests(connection)
 

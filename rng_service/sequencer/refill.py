@@ -8,18 +8,23 @@ from sqlalchemy import Connection, func, insert, select
 from anchor.files import atomic_write
 from anchor.merkle import root_of
 from rng_service.errors import StartRefused
+from rng_service.ledger.documents import add_documents
 from rng_service.ledger.models import BeaconRoundRow, GameRow, PoolRow, StreamRow
 from rng_service.ledger.sequencing import append_entry
-from rng_service.log_entries import BeaconRound, PoolCommit
+from rng_service.log_entries import BeaconRound, PoolCommit, parse_entry
 from rng_service.names import PoolId, Stream
 from rng_service.pools.lifecycle import PoolUse, State, missing_pools
+from rng_service.pools.plans import BUILT_IN_PLAN
 from rng_service.pools.slots import SECRET_BYTES
-from rng_service.public_files import leaves_path
+from rng_service.public_files import leaves_path, plan_path
 from rng_service.sequencer.context import Context, pools_in
+from rng_service.sequencer.judging import FAILED, UNTESTABLE
 
 __all__ = ["WantedPool", "refill", "wanted_pools"]
 
 _MICROSECONDS = 1_000_000
+# What made pools bad may make the next ones bad: their lane gets others at this pace, and not as fast as they fail.
+_PAUSE_AFTER_FAILURE_S = 60
 _COUNTED = (State.SEALED, State.COMMITTED, State.TESTING, State.ACTIVATING, State.ACTIVE)
 
 
@@ -37,6 +42,8 @@ def refill(context: Context, *, limit: int) -> int:
     """Seal and commit up to ``limit`` pools and return how many; the lanes that are shortest of pools come first."""
     with context.reading() as connection:
         wanted = wanted_pools(connection, context.config.service.environment, context.config.pools.ready)
+        now_us = context.clock_us()
+        wanted = [item for item in wanted if not _pauses(connection, item, now_us)]
     if context.chain is None and any(item.deal for item in wanted):
         # Whoever seals a deal would know its winners: only a round that comes later takes that away.
         context.warnings.append("deals are not sealed: they need a beacon, and none is configured")
@@ -71,6 +78,19 @@ def wanted_pools(connection: Connection, environment: str, ready: int) -> list[W
     return [item for _, items in sorted(ranked.items()) for item in items]
 
 
+def _pauses(connection: Connection, wanted: WantedPool, now_us: int) -> bool:
+    """Return whether the newest pool of the lane was no good, and was committed to a moment ago."""
+    newest = connection.execute(
+        select(PoolRow.reason, PoolRow.commit_entry)
+        .where(PoolRow.stream_id == wanted.stream_id, PoolRow.lane == wanted.pool.lane)
+        .order_by(PoolRow.number.desc())
+        .limit(1)
+    ).first()
+    if newest is None or newest.reason not in {FAILED, UNTESTABLE}:
+        return False
+    return 0 <= now_us - parse_entry(bytes(newest.commit_entry)).time_us < _PAUSE_AFTER_FAILURE_S * _MICROSECONDS
+
+
 def _next_number(connection: Connection, stream_id: int, lane: int) -> int:
     last = connection.execute(
         select(func.max(PoolRow.number)).where(PoolRow.stream_id == stream_id, PoolRow.lane == lane)
@@ -94,6 +114,8 @@ def _seal(context: Context, wanted: WantedPool) -> None:
     deadline_us = now_us + context.config.pools.activation_deadline_s * _MICROSECONDS
     with context.reading() as connection:
         beacon = _future_round(context, connection, now_us)
+    # A deal's composition is exact, and held as such: there is nothing in it to be tested.
+    plan = None if wanted.deal or not context.config.pools.test else BUILT_IN_PLAN
     entry = PoolCommit(
         origin=context.origin,
         time_us=now_us,
@@ -108,8 +130,11 @@ def _seal(context: Context, wanted: WantedPool) -> None:
         key_epoch=sealed.kek_epoch,
         deadline_us=deadline_us,
         beacon=beacon,
+        test_plan=None if plan is None else plan.digest,
     )
     with context.writing() as connection:
+        if plan is not None:
+            add_documents(connection, {plan_path(plan.digest): plan.to_bytes()})
         append_entry(connection, entry)
         connection.execute(
             insert(PoolRow).values(
@@ -125,6 +150,7 @@ def _seal(context: Context, wanted: WantedPool) -> None:
                 beacon_chain=None if beacon is None else beacon.chain,
                 beacon_round=None if beacon is None else beacon.round,
                 commit_entry=entry.to_bytes(),
+                test_plan=entry.test_plan,
             )
         )
     # A crash right here leaves a commitment that waits in the queue of the log.

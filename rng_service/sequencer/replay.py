@@ -70,6 +70,7 @@ def _activate(context: Context, log: PublishedLog, pool: LedgerRow) -> None:
             pool.pool_id,
             log.prove(bytes(pool.commit_entry), pool.commit_index),
             log.prove(bytes(pool.activate_entry), pool.activate_index),
+            None if pool.test_index is None else log.prove(bytes(pool.test_entry), pool.test_index),
         )
 
 

@@ -34,6 +34,7 @@ from rng_service.sequencer.faults import OnStep, no_step
 from rng_service.sequencer.folding import fold_rollups
 from rng_service.sequencer.genesis import begin_log
 from rng_service.sequencer.inspection import inspect, refusal
+from rng_service.sequencer.judging import judge_activated
 from rng_service.sequencer.keys import refresh_keys
 from rng_service.sequencer.monitoring import Watch
 from rng_service.sequencer.publication import publish, settle_published
@@ -183,6 +184,8 @@ class Sequencer:
         done += publish(context, self._writer)
         done += write_activations(context, self._rounds or NoRounds())
         done += publish(context, self._writer)
+        if judged := judge_activated(context):
+            done += judged + publish(context, self._writer)
         done += enable_activated(context)
         done += erase_pools(context, self._writer.size)
         done += publish(context, self._writer)
