@@ -38,6 +38,7 @@ BENCHES: dict[str, Callable[[], dict[str, Any]]] = {
     "theory_5x3x60": theory_benches.theory_5x3x60,
     "theory_all_games": theory_benches.theory_all_games,
     "sts_100x1mbit": stats_bench.sts_100x1mbit,
+    "gaming_1m": stats_bench.gaming_1m,
     "draw_rate_with_rows": lambda: ledger_bench.draw_rate_with_rows(rows=LEDGER_ROWS),
 }
 
