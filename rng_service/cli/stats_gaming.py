@@ -72,7 +72,7 @@ def run_gaming(stream: BinaryIO, *, name: str, game: Path, program: str, most: i
 def run_weakness(stream: BinaryIO, *, as_json: bool) -> int | None:
     """Test raw bytes with what catches weak generators; return the exit status.
 
-    The stream is read to its end for the duplicates, its first 40 MB for the rest. Raises InputError when it is empty
+    The stream is read to its end for the duplicates, its first 80 MB for the rest. Raises InputError when it is empty
     or text.
     """
     from stats_tests.bits import refuse_text

@@ -17,7 +17,7 @@ from stats_tests.weakness.protocol import WeaknessTest
 __all__ = ["SAMPLE_BYTES", "WEAKNESS", "run_weakness", "run_weakness_stream"]
 
 # What the tests that need all of their input at once look at; the duplicates look at the whole stream.
-SAMPLE_BYTES: Final = 40_000_000
+SAMPLE_BYTES: Final = 80_000_000
 _PART_BYTES: Final = 1 << 22
 
 WEAKNESS: Final[tuple[WeaknessTest, ...]] = (
@@ -35,7 +35,7 @@ WEAKNESS: Final[tuple[WeaknessTest, ...]] = (
 def run_weakness(data: NDArray[np.uint8], suite: Sequence[WeaknessTest] = WEAKNESS) -> Iterator[TestResult]:
     """Yield the result of each test of ``suite`` and of the duplicates, on ``data``, one dimension of bytes.
 
-    The first 40 MB are all that ``suite`` looks at. What is too short for a test gives None and the reason.
+    The first 80 MB are all that ``suite`` looks at. What is too short for a test gives None and the reason.
     """
     yield from _of_sample(data[:SAMPLE_BYTES], suite)
     duplicates = StreamDuplicates()
@@ -46,7 +46,7 @@ def run_weakness(data: NDArray[np.uint8], suite: Sequence[WeaknessTest] = WEAKNE
 def run_weakness_stream(
     sample: bytes, rest: BinaryIO, suite: Sequence[WeaknessTest] = WEAKNESS
 ) -> Iterator[TestResult]:
-    """Do the same on ``sample``, at most 40 MB, and what follows it in ``rest``, of any length."""
+    """Do the same on ``sample``, at most 80 MB, and what follows it in ``rest``, of any length."""
     data = np.frombuffer(sample, dtype=np.uint8)
     yield from _of_sample(data, suite)
     duplicates = StreamDuplicates()
