@@ -78,7 +78,7 @@ class _PlanCounts:
         ]
         if self.failed:
             # The chance of k or more failures among n pools is at most C(n, k) · 2^-(bits · k).
-            rarity = plan.error_bits * self.failed - comb(tested, self.failed).bit_length()
+            rarity = plan.error_bits * self.failed - (comb(tested, self.failed) - 1).bit_length()
             lines.append(
                 f"{name}: {self.failed} of {tested} failed, which a perfect source does with a chance of at most "
                 f"2^{-max(0, rarity)}: somebody has to find out why"

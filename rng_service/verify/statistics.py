@@ -5,13 +5,12 @@ the log shows is that a plan was fixed before, that no run was taken back or rep
 report says what the log does (PROTOCOL.md, section 5).
 """
 
-import json
 from collections import Counter
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import Any, Final
+from typing import Final
 
-from anchor.errors import MalformedError, VerificationError
+from anchor.errors import VerificationError
 from anchor.source import Source
 from rng_service.log_entries import StatsBegin, StatsReport
 from rng_service.public_files import statistics_paths
@@ -19,11 +18,10 @@ from rng_service.statistics.plans import MAX_PLAN_BYTES, StatisticsPlan, parse_s
 from rng_service.verify.fault import located, require
 from rng_service.verify.plans import read_plan
 from rng_service.verify.registry import Registry
+from rng_service.verify.statistics_report import MAX_REPORT_BYTES, check_report
 
-__all__ = ["MAX_REPORT_BYTES", "StatisticsBook"]
+__all__ = ["StatisticsBook"]
 
-MAX_REPORT_BYTES: Final = 32 * 2**20
-_FORMAT: Final = "sealdraw/statistics@v1"
 _VERDICTS: Final = ("pass", "suspicious", "fail", "interrupted")
 
 
@@ -32,6 +30,7 @@ class _Begun:
     """A test that waits for its report; ``game`` is what (game, version) its opened outcomes are of."""
 
     entry: StatsBegin
+    plan: StatisticsPlan
     game: tuple[str, int] | None
 
 
@@ -99,12 +98,13 @@ class StatisticsBook:
         if entry.plan not in self._plans:
             plan = read_plan(self._source, entry.plan, parse_statistics_plan, limit=MAX_PLAN_BYTES)
             self._plans[entry.plan] = plan, Counter()
-        self._open = _Begun(entry, self._game(entry, next_digest) if entry.subject == "opened" else None)
+        plan, _ = self._plans[entry.plan]
+        self._open = _Begun(entry, plan, self._game(entry, next_digest) if entry.subject == "opened" else None)
 
     def report(self, entry: StatsReport) -> None:
         """Take what came of the run that began last.
 
-        Raises ``stats-unannounced``, ``stats-stream``, ``stats-file``, ``stats-document``, ``stats-verdict``.
+        Raises ``stats-unannounced``, ``stats-stream``, ``stats-file``, and what `check_report` raises.
         """
         begun = self._open
         if begun is None or begun.entry.run != entry.run:
@@ -203,51 +203,7 @@ class StatisticsBook:
                 require(found == named, "stats-file", f"hashes to {found.hex()}, the log names {(named or b'').hex()}")
                 contents.append(data)
         with located(path=statistics_paths(entry.run)[0]):
-            _check_document(_members(contents[0]), begun, entry)
-
-
-def _check_document(members: dict[str, Any], begun: _Begun, entry: StatsReport) -> None:
-    """Check that a report is that of its run, and that its verdict is the log's."""
-    expected = {
-        "format": _FORMAT,
-        "run": entry.run,
-        "plan": (begun.entry.plan or b"").hex(),
-        "subject": begun.entry.subject,
-    }
-    for name, value in expected.items():
-        found = members.get(name)
-        require(
-            type(found) is type(value) and found == value,
-            "stats-document",
-            f"{name} is {str(found)[:80]!r}, the log says {value!r}",
-        )
-    require(
-        members.get("verdict") == entry.verdict,
-        "stats-verdict",
-        f"the verdict is {str(members.get('verdict'))[:80]!r}, the log says {entry.verdict!r}",
-    )
-
-
-def _members(data: bytes) -> dict[str, Any]:
-    """Return the members of a report: JSON, with floats, in which nothing stands twice."""
-    try:
-        value = json.loads(data.decode("ascii"), object_pairs_hook=_once, parse_constant=_no_constant)
-    except (ValueError, RecursionError) as error:
-        raise MalformedError(f"report of statistics: {error}") from None
-    if not isinstance(value, dict):
-        raise MalformedError("report of statistics: expected an object")
-    return value
-
-
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    members = dict(pairs)
-    if len(members) < len(pairs):
-        raise ValueError("a member stands twice")
-    return members
-
-
-def _no_constant(text: str) -> Any:
-    raise ValueError(f"{text} is no JSON")
+            check_report(contents[0], begun.entry, begun.plan, entry)
 
 
 def _plan_line(digest: bytes, plan: StatisticsPlan, verdicts: Counter[str]) -> str:
