@@ -28,6 +28,8 @@ from rng_service.config import Config
 from rng_service.errors import LedgerError
 from rng_service.ledger.engine import open_engine, reading
 from rng_service.ledger.models import DigestRow, GroupRow
+from rng_service.ledger.pool_tests import count_pool_tests
+from rng_service.pools.rejections import RejectionRate
 from rng_service.supervision.plan import split_address
 from rng_service.vault.client import VaultClient
 from rng_service.vault.errors import VaultError
@@ -227,7 +229,9 @@ def _ledger_facts(config: Config, engine: Engine, clock_us: Callable[[], int]) -
         waiting = connection.execute(
             select(func.count()).select_from(GroupRow).where(GroupRow.digest_seq.is_(None))
         ).scalar_one()
+        tests = count_pool_tests(connection)
     yield Check("ledger", Verdict.OK, durable)
+    yield _pool_tests(config, tests)
     if newest is None:
         yield Check("digests", Verdict.NOTE, "none yet")
         return
@@ -239,6 +243,17 @@ def _ledger_facts(config: Config, engine: Engine, clock_us: Callable[[], int]) -
         yield Check("digests", Verdict.WRONG, finding, advice)
     else:
         yield Check("digests", Verdict.OK, finding)
+
+
+def _pool_tests(config: Config, rate: RejectionRate) -> Check:
+    finding = f"{rate.passed} pools passed, {rate.failed} failed"
+    if rate.alarm:
+        finding += f"; that has a chance of at most 2^{rate.log2_p_value:.0f} when nothing is wrong"
+        # It stays in the log for ever, and a doctor that is wrong for ever is not listened to.
+        return Check("pool tests", Verdict.WEAK, finding, "find the cause: docs/operations.md, When a pool fails")
+    if not config.pools.test:
+        return Check("pool tests", Verdict.WEAK, f"switched off; {finding}", "set pools.test, which auditors see")
+    return Check("pool tests", Verdict.OK, finding)
 
 
 def _reachable(config: Config) -> Iterator[Check]:

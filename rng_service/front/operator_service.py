@@ -23,6 +23,7 @@ from rng_service.games import parse_game
 from rng_service.games.definition import has_deals
 from rng_service.ledger.engine import reading, writing
 from rng_service.ledger.models import DigestRow, GameRow, GroupRow, LogEntryRow, MetaRow, PoolRow, StreamRow
+from rng_service.ledger.pool_tests import count_pool_tests, count_waiting
 from rng_service.ledger.reading import find_request
 from rng_service.ledger.registry import ParSheet, register_game
 from rng_service.ledger.statements import execute
@@ -266,6 +267,7 @@ class OperatorService:
             unpublished = connection.execute(
                 select(func.count()).select_from(GroupRow).where(GroupRow.digest_seq.is_(None)),
             ).scalar_one()
+            pool_tests = _pool_tests(connection)
         try:
             self._vault.get_state()
             reachable = True
@@ -289,6 +291,7 @@ class OperatorService:
             vault_reachable=reachable,
             draining=self._draining(),
             unpublished_records=unpublished,
+            pool_tests=pool_tests,
         )
 
     def _game(self, name: str, version: int) -> operator_pb2.Game:
@@ -325,6 +328,17 @@ def _check_game(name: str) -> None:
     checks = Checks()
     checks.name("name", name)
     checks.finish()
+
+
+def _pool_tests(connection: Connection) -> operator_pb2.PoolTests:
+    rate = count_pool_tests(connection)
+    return operator_pb2.PoolTests(
+        passed=rate.passed,
+        failed=rate.failed,
+        waiting=count_waiting(connection),
+        log2_p_value=rate.log2_p_value,
+        alarm=rate.alarm,
+    )
 
 
 def _pool(connection: Connection, pool_id: str) -> object:

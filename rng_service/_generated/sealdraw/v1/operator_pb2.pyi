@@ -525,6 +525,42 @@ class StreamStatus(_message.Message):
 Global___StreamStatus: _TypeAlias = StreamStatus  # noqa: Y015
 
 @_typing.final
+class PoolTests(_message.Message):
+    """PoolTests is what the tests of pools before their first draw have come to, since the beginning of the log."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PASSED_FIELD_NUMBER: _builtins.int
+    FAILED_FIELD_NUMBER: _builtins.int
+    WAITING_FIELD_NUMBER: _builtins.int
+    LOG2_P_VALUE_FIELD_NUMBER: _builtins.int
+    ALARM_FIELD_NUMBER: _builtins.int
+    passed: _builtins.int
+    failed: _builtins.int
+    waiting: _builtins.int
+    """Activated pools that wait for their test."""
+    log2_p_value: _builtins.float
+    """So many failures or more among perfect pools have a chance of at most 2 to this power; 0 without a failure."""
+    alarm: _builtins.bool
+    """Whether the failures are more than chance explains: find the cause."""
+    def __init__(
+        self,
+        *,
+        passed: _builtins.int = ...,
+        failed: _builtins.int = ...,
+        waiting: _builtins.int = ...,
+        log2_p_value: _builtins.float = ...,
+        alarm: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["alarm", b"alarm", "failed", b"failed", "log2_p_value", b"log2_p_value", "passed", b"passed", "waiting", b"waiting"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PoolTests: _TypeAlias = PoolTests  # noqa: Y015
+
+@_typing.final
 class GetStatusResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -536,6 +572,7 @@ class GetStatusResponse(_message.Message):
     VAULT_REACHABLE_FIELD_NUMBER: _builtins.int
     DRAINING_FIELD_NUMBER: _builtins.int
     UNPUBLISHED_RECORDS_FIELD_NUMBER: _builtins.int
+    POOL_TESTS_FIELD_NUMBER: _builtins.int
     origin: _builtins.str
     version: _builtins.str
     log_size: _builtins.int
@@ -546,6 +583,8 @@ class GetStatusResponse(_message.Message):
     unpublished_records: _builtins.int
     @_builtins.property
     def streams(self) -> _containers.RepeatedCompositeFieldContainer[Global___StreamStatus]: ...
+    @_builtins.property
+    def pool_tests(self) -> Global___PoolTests: ...
     def __init__(
         self,
         *,
@@ -557,10 +596,11 @@ class GetStatusResponse(_message.Message):
         vault_reachable: _builtins.bool = ...,
         draining: _builtins.bool = ...,
         unpublished_records: _builtins.int = ...,
+        pool_tests: Global___PoolTests | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["pool_tests", b"pool_tests"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["digest_age_us", b"digest_age_us", "draining", b"draining", "log_size", b"log_size", "origin", b"origin", "streams", b"streams", "unpublished_records", b"unpublished_records", "vault_reachable", b"vault_reachable", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["digest_age_us", b"digest_age_us", "draining", b"draining", "log_size", b"log_size", "origin", b"origin", "pool_tests", b"pool_tests", "streams", b"streams", "unpublished_records", b"unpublished_records", "vault_reachable", b"vault_reachable", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
