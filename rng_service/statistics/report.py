@@ -50,19 +50,21 @@ class Source:
 class ReportedTest:
     """One test of one ``subject``, over everything that was looked at.
 
-    ``p_values`` counts those there are, ``not_applicable`` those that could not be asked, for ``reasons`` (each with
-    how often). ``histogram`` counts P-values in twentieths. ``lists`` are the published lists that name the test.
+    It was ``asked`` so many times (of each sequence, or once), and was not applicable, in whole or in part, ``skipped``
+    times; ``reason`` is the first one given. ``p_values`` counts those there are, ``histogram`` counts them in
+    twentieths. ``lists`` are the published lists that name the test.
     """
 
     battery: str
     name: str
     subject: str
     lists: tuple[str, ...]
+    asked: int
+    skipped: int
     p_values: int
-    not_applicable: int
     smallest: float | None
     histogram: tuple[int, ...]
-    reasons: tuple[tuple[str, int], ...] = ()
+    reason: str | None = None
     statistics: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -93,9 +95,9 @@ class Report:
 
     ``subject`` says what kind of data: ``input`` of somebody, ``test-stream`` or ``opened`` slots of a service;
     ``run`` is its number in the log, if it has one. ``verdict`` is pass, suspicious, fail or interrupted. ``plan`` is
-    the SHA-256 of the plan document that was fixed before, ``plan_document`` what it says. ``hypotheses`` are the
-    questions that the last look decided on, ``second_level`` the columns behind them, as
-    `stats_tests.second_level.Column.as_json` gives them.
+    the SHA-256 of the plan document that was fixed before, ``plan_document`` what it says. ``looks`` are those that
+    count; ``decision`` is about all ``hypotheses`` there are, also where somebody stopped the run before a look.
+    ``second_level`` are the columns behind them, as `stats_tests.second_level.Column.as_json` gives them.
     """
 
     source: Source
@@ -103,7 +105,8 @@ class Report:
     verdict: str
     tests: tuple[ReportedTest, ...]
     hypotheses: tuple[Hypothesis, ...]
-    looks: tuple[LookTaken, ...]
+    looks: tuple[LookTaken, ...] = ()
+    decision: Decision | None = None
     subject: str = "input"
     run: int | None = None
     mode: str | None = None
@@ -120,7 +123,7 @@ class Report:
 
 def report_document(report: Report) -> dict[str, Any]:
     """Return the JSON form of ``report``: numbers, texts, lists and objects only, and no number that JSON lacks."""
-    document = {
+    document: dict[str, Any] = {
         "format": REPORT_FORMAT,
         "verdict": report.verdict,
         "subject": report.subject,
@@ -131,7 +134,11 @@ def report_document(report: Report) -> dict[str, Any]:
             "sha256": report.source.sha256.hex(),
             "facts": dict(report.source.facts),
         },
-        "looks": [_look(look) for look in report.looks],
+        "looks": [
+            {"sequences": look.sequences, "verdict": str(look.decision.verdict), **look.decision.as_json()}
+            for look in report.looks
+        ],
+        "decision": None if report.decision is None else report.decision.as_json(),
         "hypotheses": _hypotheses(report.hypotheses),
         "tests": [_test(test) for test in report.tests],
         "second_level": list(report.second_level),
@@ -167,10 +174,6 @@ def report_bytes(document: Mapping[str, Any]) -> bytes:
     return text.encode("ascii") + b"\n"
 
 
-def _look(look: LookTaken) -> dict[str, Any]:
-    return {"sequences": look.sequences, "verdict": str(look.decision.verdict), **look.decision.as_json()}
-
-
 def _hypotheses(hypotheses: Sequence[Hypothesis]) -> list[dict[str, Any]]:
     p_values = [hypothesis.p_value for hypothesis in hypotheses]
     corrected = zip(hypotheses, holm(p_values), benjamini_hochberg(p_values), strict=True)
@@ -186,11 +189,12 @@ def _test(test: ReportedTest) -> dict[str, Any]:
         "name": test.name,
         "subject": test.subject,
         "lists": list(test.lists),
+        "asked": test.asked,
+        "skipped": test.skipped,
+        "reason": test.reason,
         "p_values": test.p_values,
-        "not_applicable": test.not_applicable,
         "smallest": test.smallest,
         "histogram": list(test.histogram),
-        "reasons": [{"reason": reason, "count": count} for reason, count in test.reasons],
         "statistics": dict(test.statistics),
     }
 
