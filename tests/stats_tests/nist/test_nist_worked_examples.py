@@ -17,6 +17,7 @@ from stats_tests.nist import (
     LongestRun,
     Mode,
     NonOverlappingTemplate,
+    OverlappingTemplate,
     Rank,
     Runs,
     Serial,
@@ -26,7 +27,9 @@ from stats_tests.nist import random_excursions as excursions_test
 from stats_tests.nist import random_excursions_variant as variant_test
 from stats_tests.nist.excursions import excursions
 from stats_tests.nist.non_overlapping_template import templates
+from stats_tests.nist.overlapping_template import approximate_probabilities
 from stats_tests.nist.rank import p_value_of_counts, ranks
+from stats_tests.special import chi_squared_tail
 
 VECTORS = Path(__file__).parents[2] / "vectors/sp800-22"
 PI_100 = (
@@ -94,6 +97,19 @@ def test_a_template_of_three_bits_in_two_blocks():
     assert found[templates(3).index(0b001)] == pytest.approx(0.344154, abs=1e-6)
 
 
+def test_two_ones_in_five_blocks_of_ten():
+    # 2.8.4 counts 0, 1, 1, 1, 1, 1 blocks with 0, 1, 2, 3, 4 and more occurrences; its own fifty bits have these:
+    text = "10111011110010110100011100101110111110000101101001"
+    result = OverlappingTemplate(2, 10).run(batch_of_text(text), Mode.NIST_2_1_2)[0]
+    assert result.statistics["counts"] == [0, 2, 0, 1, 1, 1]
+    # Its probabilities and the χ² of its counts are right; its P-value, .274932, takes χ² where χ²/2 belongs.
+    law = np.array(approximate_probabilities(2, 10))
+    assert law == pytest.approx([0.324652, 0.182617, 0.142670, 0.106645, 0.077147, 0.166269], abs=1e-6)
+    chi_squared = float(np.sum((np.array([0, 1, 1, 1, 1, 1]) - 5 * law) ** 2 / (5 * law)))
+    assert chi_squared == pytest.approx(3.167729, abs=2e-5)
+    assert float(chi_squared_tail(5, 2 * 3.167729)) == pytest.approx(0.274932, abs=1e-6)
+
+
 def test_the_mean_distance_of_twenty_bits():
     # The text's P-value, .767189, takes √variance for the deviation; the formula before it does not.
     result = Universal(2, 4).run(batch_of_text("01011010011101010111"), Mode.EXACT)[0]
@@ -111,6 +127,13 @@ def test_the_excursions_of_ten_bits():
     # .502529 is printed, from probabilities rounded to four places.
     assert excursions_test.state_p_values(found, Mode.EXACT)[4] == pytest.approx(0.502488, abs=1e-6)
     assert variant_test.state_p_values(found)[9] == pytest.approx(0.683091, abs=1e-6)
+
+
+def test_the_blocks_of_e_hold_as_many_runs_of_nine_as_the_text_says(e):
+    result = OverlappingTemplate().run(batch_of_bytes(e), Mode.NIST_2_1_2)[0]
+    assert result.statistics["counts"] == [329, 164, 150, 111, 78, 136]
+    assert result.p_values == pytest.approx([0.110434], abs=1e-6)
+    assert OverlappingTemplate().run(batch_of_bytes(e), Mode.EXACT)[0].p_values == pytest.approx([0.159037], abs=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -132,3 +155,8 @@ def test_the_excursions_of_e(e):
     # x = +1 is printed as .778616 in 2.14.8, and as .786868 in appendix B: the latter is right.
     expected = (0.573306, 0.197996, 0.164011, 0.007779, 0.786868, 0.440912, 0.797854, 0.778186)
     assert excursions_test.state_p_values(found, Mode.NIST_2_1_2) == pytest.approx(expected, abs=1e-6)
+    every_state = (
+        *(0.858946, 0.794755, 0.576249, 0.493417, 0.633873, 0.917283, 0.934708, 0.816012, 0.826009),
+        *(0.137861, 0.200642, 0.441254, 0.939291, 0.505683, 0.445935, 0.512207, 0.538635, 0.593930),
+    )
+    assert variant_test.state_p_values(found) == pytest.approx(every_state, abs=1e-6)
