@@ -3,17 +3,21 @@
 At most two batches a worker are in memory at any time, so a stream of any length can be tested.
 """
 
+import os
 import signal
+import threading
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
-from multiprocessing import get_context
+from concurrent.futures.process import BrokenProcessPool
+from multiprocessing import get_context, parent_process
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from stats_tests.bits import Batch, SequenceReader
+from stats_tests.errors import WorkerError
 from stats_tests.nist.mode import Mode
 from stats_tests.nist.protocol import NistTest
 from stats_tests.nist.suite import SUITE, run_batch
@@ -51,7 +55,9 @@ def run_stream(
 
     ``progress`` hears after each batch how many sequences are done. When ``cancelled`` says so, asked between two
     tests, or between two batches with more than one job, the iteration ends: everything yielded so far is whole.
-    Closing the iterator ends the workers.
+    Closing the iterator ends the workers; they end by themselves when this process is gone, however it ended.
+
+    Raises WorkerError when a worker ended in the middle: what was yielded before is whole, the rest was not tested.
     """
     batches = _batches(reader, sequences, cancelled or _never)
     done = 0
@@ -102,7 +108,7 @@ def _pool(
 ) -> Iterator[list[SequenceResult]]:
     waiting: deque[Future[list[SequenceResult]]] = deque()
     # Workers start afresh: a forked copy of a process that has threads may hang.
-    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn"), initializer=_ignore_interrupts) as pool:
+    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn"), initializer=_begin_work) as pool:
         try:
             for first, batch in batches:
                 waiting.append(pool.submit(_work, batch.packed, batch.bits, mode, tuple(suite), first))
@@ -110,14 +116,31 @@ def _pool(
                     yield waiting.popleft().result()
             while waiting:
                 yield waiting.popleft().result()
+        except BrokenProcessPool:
+            raise WorkerError(
+                f"one of {jobs} worker processes ended in the middle of its work, most often for want of memory:"
+                " look into the log of the system, or share the work among fewer"
+            ) from None
         finally:
             for future in waiting:
                 future.cancel()
 
 
-def _ignore_interrupts() -> None:
-    """Leave Ctrl-C to the parent, which keeps what is finished and ends the workers."""
+def _begin_work() -> None:
+    """Leave Ctrl-C to the parent, which keeps what is finished and ends the workers; end when it is gone.
+
+    A worker waits for work on a pipe of which it holds both ends itself, so nothing else would tell it that the parent
+    was killed, and it would wait for ever.
+    """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    parent = parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 def _work(

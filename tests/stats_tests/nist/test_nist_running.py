@@ -1,14 +1,51 @@
 """The suite over a stream: in order, on several cores, cancelled in the middle, with little memory."""
 
 import io
+import multiprocessing
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import pytest
 
 from stats_tests.bits import MAX_SEQUENCE_BITS, SequenceReader
+from stats_tests.errors import StatsError, WorkerError
 from stats_tests.nist import SUITE, Mode, Serial, run_stream, running, sequences_in_a_batch
 
 FIVE = np.random.default_rng(11).integers(0, 256, 5 * 1_250, dtype=np.uint8).tobytes()
+
+
+# A run that never ends, in a process of its own; it says when a worker has begun to give results.
+ENDLESS = """
+import sys
+from stats_tests.bits import SequenceReader
+from stats_tests.nist import run_stream, running
+
+if __name__ == "__main__":
+    running._BATCH_BITS = 10_000
+    for result in run_stream(SequenceReader(open("/dev/urandom", "rb"), bits=10_000), jobs=2):
+        if result.index == 8:
+            print("running", flush=True)
+"""
+
+
+@dataclass(frozen=True)
+class EndsItsProcess:
+    """A test that nobody survives, as when the system is out of memory; only on the sequence that is all zeros."""
+
+    name: ClassVar[str] = "ends its process"
+    p_value_count: ClassVar[int] = 1
+
+    def unsuitable(self, bits):
+        return None
+
+    def run(self, batch, mode):
+        if not batch.packed.any():
+            os._exit(9)
+        return Serial(3).run(batch, mode)
 
 
 def run(data=FIVE, bits=10_000, **options):
@@ -80,3 +117,37 @@ def test_a_stream_is_read_batch_by_batch(monkeypatch):
     results = run_stream(SequenceReader(stream, bits=10_000))
     next(results)
     assert stream.tell() == 2 * 1_250
+
+
+def test_a_worker_that_dies_is_reported_and_what_was_finished_stands(monkeypatch):
+    monkeypatch.setattr(running, "_BATCH_BITS", 10_000)
+    data = FIVE * 2 + bytes(1_250) + FIVE
+    results = run_stream(SequenceReader(io.BytesIO(data), bits=10_000), suite=[EndsItsProcess()], jobs=2)
+    finished = []
+    with pytest.raises(WorkerError, match="one of 2 worker processes ended"):
+        finished.extend(result.index for result in results)
+    assert issubclass(WorkerError, StatsError)
+    assert finished == list(range(len(finished)))
+    assert len(finished) <= 10
+    assert not multiprocessing.active_children()
+
+
+def test_closing_the_iterator_leaves_no_process_behind(monkeypatch):
+    monkeypatch.setattr(running, "_BATCH_BITS", 10_000)
+    results = run_stream(SequenceReader(io.BytesIO(FIVE * 20), bits=10_000), jobs=2)
+    assert next(results).index == 0
+    assert len(multiprocessing.active_children()) == 2
+    results.close()
+    assert not multiprocessing.active_children()
+
+
+def test_workers_end_when_their_parent_is_killed(tmp_path):
+    script = tmp_path / "endless.py"
+    script.write_text(ENDLESS)
+    with subprocess.Popen(
+        [sys.executable, script], stdout=subprocess.PIPE, env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    ) as parent:
+        assert parent.stdout.readline() == b"running\n"
+        parent.kill()
+        # The workers have the same standard output: it ends when the last of them has.
+        assert parent.communicate(timeout=60)[0] == b""
