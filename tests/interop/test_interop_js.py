@@ -12,6 +12,7 @@ from deal_story import tell_deals
 from operator_simulator import Operator, tell
 
 from rng_service.beacon.chain import QUICKNET
+from rng_service.pools.plans import BUILT_IN_PLAN
 
 TESTS = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(TESTS / "rng_service" / "verify"))
@@ -218,7 +219,7 @@ def test_rules_that_only_python_knows_are_named_as_not_checked(tmp_path, game, w
     assert words in verdict["not_checked"]
 
 
-@pytest.mark.parametrize("shape", [{}, {"beacon": False}, {"lanes": 7}], ids=str)
+@pytest.mark.parametrize("shape", [{}, {"beacon": False}, {"lanes": 7}, {"plan": BUILT_IN_PLAN}], ids=str)
 def test_every_kind_of_receipt_of_an_honest_operator_is_accepted(tmp_path, shape):
     operator = Operator(tmp_path / "public", **shape)
     tell(operator)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from simulated_statistics import Statistics
 from simulated_tables import Ledger, SimulatedTotals, committed, publish_table
 
 from anchor import canonical
@@ -936,7 +937,10 @@ class Operator:
 
 
 def tell(operator: Operator) -> None:
-    """Let an operator live through everything once: each kind of entry, record and end of a pool."""
+    """Let an operator live through everything once: each kind of entry, record and end of a pool.
+
+    Tests of pools and runs of statistics are a part of it when the operator has a plan.
+    """
     dice, keno = "dice-99/1/base/real", "keno-80/1/base/free"
     under = {"bet": "under", "threshold": 5000}
     operator.start()
@@ -989,6 +993,8 @@ def tell(operator: Operator) -> None:
     operator.close(second)
     operator.void_pool(spare)
     operator.tick(50)
+    if operator.plan is not None:
+        Statistics(operator).all_kinds()
     operator.erase(second)
     operator.settle(operator.later, bettor=b"three", stake=30, bet=under)
     operator.digest()
