@@ -19,12 +19,15 @@ from rng_service.front.engine import DrawEngine
 from rng_service.front.opening import open_records
 from rng_service.game_file_store import GameFileStore
 from rng_service.games import GameDefinition, parse_game
+from rng_service.ledger.documents import add_documents
 from rng_service.ledger.engine import open_engine, reading, sqlite_url, writing
 from rng_service.ledger.groups import insert_group
 from rng_service.ledger.models import Base, GameRow, GroupRow, LogEntryRow, PoolRow, StreamRow
 from rng_service.ledger.reading import read_group
 from rng_service.ledger.tasks import BindRules
-from rng_service.log_entries import PoolActivate, PoolCommit
+from rng_service.log_entries import PoolActivate, PoolCommit, PoolTest
+from rng_service.pools.plans import BUILT_IN_PLAN
+from rng_service.public_files import plan_path
 from rng_service.request_id import new_request_id
 from rng_service.sequencer.requests import retire_game
 from rng_service.vault.core import Vault
@@ -113,7 +116,8 @@ class FrontWorld:
         with writing(self.ledger) as connection:
             insert_group(connection, "00" * 8, now_us=now_us)
 
-    def add_pool(self, size: int = 64, lane: int = 0) -> str:
+    def add_pool(self, size: int = 64, lane: int = 0, *, tested: bool = False) -> str:
+        """Seal and activate the next pool of a lane; ``tested``: with a plan, and its pass in the log."""
         number = self._numbers[self.program, lane] = self._numbers.get((self.program, lane), 0) + 1
         game = self.definition
         pool_id = f"test/{game.game}/{game.version}/{self.program}/real/{lane}/{number}"
@@ -133,6 +137,7 @@ class FrontWorld:
             drbg_epoch=sealed.drbg_epoch,
             key_epoch=sealed.kek_epoch,
             deadline_us=0,
+            test_plan=BUILT_IN_PLAN.digest if tested else None,
         ).to_bytes()
         commit_index = self._append(commit)
         activation = PoolActivate(
@@ -145,7 +150,25 @@ class FrontWorld:
         ).to_bytes()
         activate_index = self._append(activation)
         self._sign()
-        self.core.activate(pool_id, self._logged(commit, commit_index), self._logged(activation, activate_index))
+        shown = self._logged(commit, commit_index), self._logged(activation, activate_index)
+        test, test_index = None, None
+        if tested:
+            answer = self.core.test_pool(pool_id, *shown, BUILT_IN_PLAN.to_bytes(), game.canonical)
+            test = PoolTest(
+                origin=ORIGIN,
+                time_us=0,
+                pool=pool_id,
+                plan=BUILT_IN_PLAN.digest,
+                verdict=answer.verdict,
+                key_id=bytes.fromhex(answer.key_id),
+                signature=answer.signature,
+            ).to_bytes()
+            test_index = self._append(test)
+            self._sign()
+            shown = self._logged(commit, commit_index), self._logged(activation, activate_index)
+            self.core.activate(pool_id, *shown, self._logged(test, test_index))
+        else:
+            self.core.activate(pool_id, *shown)
         with writing(self.ledger) as connection:
             connection.execute(
                 insert(PoolRow).values(
@@ -162,8 +185,14 @@ class FrontWorld:
                     commit_index=commit_index,
                     activate_entry=activation,
                     activate_index=activate_index,
+                    test_plan=BUILT_IN_PLAN.digest if tested else None,
+                    test_verdict="pass" if tested else None,
+                    test_entry=test,
+                    test_index=test_index,
                 ),
             )
+            if tested:
+                add_documents(connection, {plan_path(BUILT_IN_PLAN.digest): BUILT_IN_PLAN.to_bytes()})
         self.refresh()
         return pool_id
 
