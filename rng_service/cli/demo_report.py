@@ -40,6 +40,7 @@ def demo_json(demo: "Demo") -> dict[str, Any]:
             for label, count in sorted(demo.books.labels.items())
         ],
         "development_beacon": demo.books.development_beacon > 0,
+        "pool_tests": demo.findings.log.pool_tests,
         "log_size": demo.findings.log.size,
         "checkpoint": demo.checkpoint,
         "cheats": [{"name": item.name, "reason": item.reason, "said": item.said} for item in demo.caught],
@@ -121,6 +122,8 @@ def _log(demo: "Demo") -> list[str]:
     log = demo.findings.log
     return [
         f"{log.origin}: {log.size:,} entries; {', '.join(f'{n:,} {kind}' for kind, n in log.records.items())} records",
+        f"{log.pool_tests['pass']} pools passed the test that they named, between activation and first draw; "
+        f"{log.pool_tests['recomputed']} tested again",
         f"{log.pools_closed} pools closed, {log.pools_voided} opened unused",
         f"{demo.findings.export.totals} totals recomputed from the export, and the table of returns",
         f"checkpoint: {log.size} entries, root {log.root}",

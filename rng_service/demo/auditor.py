@@ -19,7 +19,7 @@ from rng_service.verify.log import verify_log
 from rng_service.verify.receipt import verify_receipt
 from rng_service.verify.report import ExportReport, LogReport
 
-__all__ = ["Findings", "audit", "compare_totals", "write_export"]
+__all__ = ["Findings", "audit", "compare_totals", "require_tested", "write_export"]
 
 Progress = Callable[[int, int], None]
 
@@ -55,6 +55,13 @@ def audit(public: Path, vkey: str, receipts: list[Path], export: Path, progress:
             raise VerificationError("receipt-pending", f"{path}: is in no digest although everything was published")
         progress(done, len(receipts))
     return Findings(log, verify_export(export, source, vkey, now_us=now_us, progress=progress), len(receipts))
+
+
+def require_tested(log: LogReport) -> None:
+    """Check that every pool was tested before its first draw and passed; raises VerificationError ``pool-tests``."""
+    found = log.pool_tests
+    if not found["named"] == found["pass"] > 0 or found["without_plan"]:
+        raise VerificationError("pool-tests", f"not every pool named a plan and passed it: {found}")
 
 
 def compare_totals(public: Path, vkey: str, books: Mapping[str, GameBook]) -> None:

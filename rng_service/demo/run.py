@@ -13,7 +13,7 @@ import grpc
 
 from rng_service.client import Client, RetryPolicy
 from rng_service.client.channel import open_channel
-from rng_service.demo.auditor import Findings, audit, compare_totals, write_export
+from rng_service.demo.auditor import Findings, audit, compare_totals, require_tested, write_export
 from rng_service.demo.bets import BetBook
 from rng_service.demo.books import Books
 from rng_service.demo.cheats import Caught, Forger, catch_all
@@ -132,6 +132,7 @@ def run_demo(directory: Path, draws: int, narrator: Narrator, *, clock: Callable
     receipts = sorted(places.receipts.glob("*.json"))
     findings = audit(places.public, done.vkey, receipts, places.export, narrator.progress)
     compare_totals(places.public, done.vkey, books.games)
+    require_tested(findings.log)
     narrator.done(
         f"{findings.log.size:,} log entries, {findings.receipts} receipts, {sum(findings.export.records.values()):,} "
         "exported records: all correct"
@@ -160,7 +161,9 @@ def _open_for_business(
     operator.register(games)
     ready = done.config.pools.ready
     pools = operator.await_pools(ready)
-    narrator.done(f"{len(games)} games registered; {pools} pools of {POOL_SIZE:,} slots sealed, published, activated")
+    narrator.done(
+        f"{len(games)} games registered; {pools} pools of {POOL_SIZE:,} slots sealed, published, activated, tested"
+    )
     narrator.step("draws")
     began = time.monotonic()
     vault_back_s = _play(service, channel, done, games, books, draws, places, narrator)
