@@ -24,7 +24,7 @@ TRACEBACK_VARIABLE = "SEALDRAW_TRACEBACK"
 # Modules of the extras, by what they are installed with.
 _SERVER = ("alembic", "google", "grpc", "msgspec", "sealdraw", "sqlalchemy", "zstandard")
 _STATS = ("numpy", "scipy")
-_EXTRAS = dict.fromkeys(_SERVER, "server") | dict.fromkeys(_STATS, "stats")
+_EXTRAS = dict.fromkeys(_SERVER, "server") | dict.fromkeys(_STATS, "stats") | {"fpdf": "pdf"}
 
 
 class _InOrder(click.Group):

@@ -1,32 +1,14 @@
-"""`sealdraw stats`: statistical batteries over bits that somebody made, from a file or a pipe."""
+"""`sealdraw stats`: statistical batteries over bits that somebody made, or over outcomes, from a file or a pipe."""
 
 # ruff: noqa: PLC0415 - a command loads what it needs when it runs: without the extra `stats` there is no numpy
 
-import os
-import stat
-import sys
-from collections.abc import Generator
-from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, Final
 
 import click
 
 from rng_service.cli.options import json_option
-from rng_service.cli.progress import ProgressBar
-from rng_service.cli.stats_gaming import run_gaming, run_weakness
-from rng_service.cli.stats_report import JsonReport, Report, TextReport
-
-if TYPE_CHECKING:
-    from stats_tests.bits import SequenceReader
-    from stats_tests.nist import Mode
-    from stats_tests.second_level import SecondLevel
 
 __all__ = ["stats"]
-
-_FOUND_WRONG: Final = 1
-_INTERRUPTED: Final = 130
-_STANDARD_INPUT: Final = "-"
 
 
 @click.group(short_help="Statistical tests of bits and outcomes.")
@@ -34,14 +16,12 @@ def stats() -> None:
     """Run statistical tests. They find faults of a generator; they never show that one is fair, or unpredictable."""
 
 
-@stats.command(epilog="Example: sealdraw stats run random.bin --sequences 100")
+@stats.command(epilog="Example: sealdraw stats run random.bin --sequences 100 --report fairness")
 @click.argument("file", metavar="FILE|-")
 @click.option(
     "--battery",
-    type=click.Choice(["nist", "gaming", "weakness"]),
-    default="nist",
-    show_default=True,
-    help="Which tests.",
+    type=click.Choice(["nist", "gaming", "weakness", "all"]),
+    help="Which tests. By default nist, or gaming with --game.",
 )
 @click.option(
     "--mode",
@@ -56,131 +36,96 @@ def stats() -> None:
     help="Bits in a sequence; by default a million, or as many as a shorter input has.",
 )
 @click.option("--sequences", type=click.IntRange(min=1), help="How many sequences; by default as many as there are.")
+@click.option(
+    "--plan",
+    "plan_name",
+    metavar="FILE|default",
+    help="Look when this plan says so, and take more data while the result is suspicious.",
+)
 @click.option("--jobs", type=click.IntRange(min=1), default=1, show_default=True, help="Processes that share the work.")
 @click.option("--game", type=click.Path(path_type=Path), help="With gaming: the definition whose outcomes these are.")
 @click.option("--program", default="base", show_default=True, help="With gaming: which program of the game.")
+@click.option(
+    "--beside",
+    multiple=True,
+    metavar="GAME[:PROGRAM]",
+    help="With gaming, for an export: another game whose outcomes must not go together with these. Repeatable.",
+)
 @click.option("--outcomes", type=click.IntRange(min=1), help="With gaming: how many outcomes to read at most.")
+@click.option(
+    "--report",
+    "report_directory",
+    metavar="DIR",
+    type=click.Path(path_type=Path),
+    help="Write statistics.json and statistics.html there.",
+)
+@click.option("--pdf", is_flag=True, help="With --report: write statistics.pdf, too.")
 @json_option
 def run(
     file: str,
-    battery: str,
+    battery: str | None,
     mode: str,
     bits: int | None,
     sequences: int | None,
+    plan_name: str | None,
     jobs: int,
     game: Path | None,
     program: str,
+    beside: tuple[str, ...],
     outcomes: int | None,
+    report_directory: Path | None,
+    pdf: bool,
     as_json: bool,
 ) -> int | None:
     """Run a battery over raw bytes, the most significant bit of each first, or over outcomes.
 
-    nist is SP 800-22. weakness finds generators that SP 800-22 passes. gaming takes outcomes: an export, lines of
-    JSON, or CSV; the game's definition says how they are distributed, and so which tests are run.
+    nist is SP 800-22. weakness finds generators that SP 800-22 passes. all is both, with one verdict. gaming takes
+    outcomes: an export, lines of JSON, or CSV; the game's definition says how they are distributed, and so which tests
+    are run; of an export also how pools, lanes and streams beside each other go together.
 
     Exit status 0: pass, or suspicious, which asks for more data and is expected of one perfect source in a hundred.
-    1: fail. 2: the input cannot be used, or ended before the sequences asked for; what was tested is printed first.
-    Ctrl-C prints what is finished.
+    1: fail. 2: the input cannot be used, or ended before what was asked for; what was tested is printed first.
+    Ctrl-C prints, and reports, what is finished.
     """
-    from stats_tests.errors import StatsError
-    from stats_tests.multiple import Verdict, decide
-    from stats_tests.nist import Mode
+    from rng_service.cli.stats_run import Request, run_statistics
 
-    if battery != "nist":
-        try:
-            with _open(file) as stream:
-                if battery == "weakness":
-                    return run_weakness(stream, as_json=as_json)
-                if game is None:
-                    raise click.UsageError("the battery gaming needs --game FILE, the definition of the game")
-                return run_gaming(stream, name=file, game=game, program=program, most=outcomes, as_json=as_json)
-        except StatsError as error:
-            raise click.ClickException(f"{file}: {error}") from None
-    report: Report = JsonReport() if as_json else TextReport()
-    try:
-        with _open(file) as stream:
-            reader = _reader(stream, bits, Mode(mode))
-            total = sequences or _sequences_in(stream, reader)
-            report.begin(battery, mode, reader.bits)
-            second_level, interrupted = _test(reader, sequences, total, Mode(mode), jobs, report)
-        if second_level.sequences == 0:
-            return _INTERRUPTED
-        decision = decide(second_level.hypotheses())
-    except StatsError as error:
-        raise click.ClickException(f"{file}: {error}") from None
-    notes = _notes(second_level.sequences, sequences, reader, interrupted=interrupted)
-    report.end(second_level.columns(), decision, notes)
-    if interrupted:
-        return _INTERRUPTED
-    if decision.verdict is Verdict.FAIL:
-        return _FOUND_WRONG
-    if sequences is not None and second_level.sequences < sequences:
-        raise click.ClickException(f"{file}: {notes[0]}")
-    return None
+    chosen = battery or ("nist" if game is None else "gaming")
+    if chosen == "all" and game is not None:
+        chosen = "gaming"  # all that there is to run over outcomes
+    _refuse_contradictions(
+        chosen,
+        {"--game": game, "--beside": beside, "--outcomes": outcomes},
+        {"--bits": bits, "--sequences": sequences},
+    )
+    if plan_name is not None and (sequences, outcomes) != (None, None):
+        raise click.UsageError("a plan says how many sequences are looked at: leave out --sequences and --outcomes")
+    if pdf and report_directory is None:
+        raise click.UsageError("--pdf needs --report DIR")
+    return run_statistics(
+        Request(
+            file=file,
+            battery=chosen,
+            mode=mode,
+            bits=bits,
+            sequences=sequences,
+            plan=plan_name,
+            jobs=jobs,
+            game=game,
+            program=program,
+            beside=beside,
+            outcomes=outcomes,
+            report=report_directory,
+            pdf=pdf,
+            as_json=as_json,
+        )
+    )
 
 
-def _reader(stream: BinaryIO, bits: int | None, mode: "Mode") -> "SequenceReader":
-    """Open the bits, and refuse sequences that no test can be run on before anything is printed."""
-    from stats_tests.bits import SequenceReader
-    from stats_tests.errors import InputError
-    from stats_tests.nist import NIST_WORD_BITS, SUITE, Mode
-
-    reader = SequenceReader(stream, bits=bits, align=NIST_WORD_BITS if mode is Mode.NIST_2_1_2 else 1)
-    reasons = [test.unsuitable(reader.bits) for test in SUITE]
-    if None not in reasons:
-        raise InputError(f"{reader.bits} bits are too few for every test; the first {reasons[0]}")
-    return reader
-
-
-def _test(
-    reader: "SequenceReader", sequences: int | None, total: int, mode: "Mode", jobs: int, report: Report
-) -> "tuple[SecondLevel, bool]":
-    """Test sequence after sequence; return what they say together, and whether somebody pressed Ctrl-C."""
-    from stats_tests.nist import Mode, run_stream
-    from stats_tests.second_level import SecondLevel
-
-    second_level = SecondLevel(as_nist=mode is Mode.NIST_2_1_2)
-    with ProgressBar("testing") as bar:
-        bar.update(0, total)
-
-        def progress(done: int) -> None:
-            bar.update(done, max(done, total) if total else 0, "" if total else f"{done:,} sequences")
-
-        results = run_stream(reader, sequences=sequences, mode=mode, jobs=jobs, progress=progress)
-        with closing(results):
-            try:
-                for result in results:
-                    second_level.add([result])
-                    report.add(result)
-            except KeyboardInterrupt:
-                return second_level, True
-    return second_level, False
-
-
-def _notes(done: int, asked: int | None, reader: "SequenceReader", *, interrupted: bool) -> list[str]:
-    notes = []
-    if interrupted:
-        notes.append(f"interrupted after {done:,} sequences; the verdict is about these alone")
-    elif asked is not None and done < asked:
-        notes.append(f"the input ended after {done:,} of {asked:,} sequences; the verdict is about these alone")
-    if reader.left_over_bits and not interrupted:
-        notes.append(f"the last {reader.left_over_bits:,} bits are too few for a sequence and were not tested")
-    return notes
-
-
-def _sequences_in(stream: BinaryIO, reader: "SequenceReader") -> int:
-    """Return about how many sequences a regular file holds, for the progress bar; 0 for a pipe."""
-    try:
-        status = os.fstat(stream.fileno())
-    except OSError:  # nothing that the operating system knows of
-        return 0
-    return status.st_size * 8 // reader.bits if stat.S_ISREG(status.st_mode) else 0
-
-
-@contextmanager
-def _open(file: str) -> Generator[BinaryIO]:
-    if file == _STANDARD_INPUT:
-        yield sys.stdin.buffer
-        return
-    with Path(file).open("rb") as stream:
-        yield stream
+def _refuse_contradictions(battery: str, about_outcomes: dict[str, object], about_bits: dict[str, object]) -> None:
+    """Raise UsageError for an option that would do nothing with this battery, and for gaming without a game."""
+    gaming = battery == "gaming"
+    if gaming and about_outcomes["--game"] is None:
+        raise click.UsageError("the battery gaming needs --game FILE, the definition of the game")
+    for name, value in (about_bits if gaming else about_outcomes).items():
+        if value:
+            raise click.UsageError(f"{name} means nothing to the battery {battery}")

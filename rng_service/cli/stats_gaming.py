@@ -1,181 +1,106 @@
-"""`sealdraw stats run` with the batteries `gaming`, over outcomes, and `weakness`, over raw bytes."""
+"""Outcomes for `sealdraw stats run`: which game they are of, what of it is read, and what lies beside it."""
 
-# ruff: noqa: PLC0415 - a command loads what it needs when it runs: without the extra `stats` there is no numpy
-
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, Final, TypeVar
+from typing import Any
 
 import click
 
 from anchor.errors import MalformedError
-from rng_service.cli.output import print_json, print_table
-from rng_service.cli.progress import ProgressBar
+from rng_service.games import GameDefinition, GameError, load_game
+from rng_service.statistics.examination import Watch
+from rng_service.statistics.outcome_tests import SEQUENCE_OUTCOMES, Beside, OutcomeExamination
+from rng_service.statistics.outcomes import OutcomeReader, RecordedOutcomes, Wanted
+from rng_service.statistics.shapes import shape_of
+from rng_service.statistics.taps import TappedStream
+from stats_tests.gaming import OutcomeShape
 
-if TYPE_CHECKING:
-    from stats_tests.multiple import Decision
-    from stats_tests.results import TestResult
-
-__all__ = ["run_gaming", "run_weakness"]
-
-_Result = TypeVar("_Result")
-
-_FOUND_WRONG: Final = 1
-_INTERRUPTED: Final = 130
+__all__ = ["Gaming", "open_outcomes"]
 
 
-def run_gaming(stream: BinaryIO, *, name: str, game: Path, program: str, most: int | None, as_json: bool) -> int | None:
-    """Test the outcomes in ``stream`` as the program's steps say they are distributed; return the exit status.
+@dataclass(frozen=True, slots=True)
+class Gaming:
+    """Outcomes under test: ``head`` are the members of the JSON that say which, ``facts`` the lines of a report."""
 
-    Raises MalformedError for a definition or outcomes that cannot be read, ConfigError for a finite deal, StatsError.
+    examination: OutcomeExamination
+    head: dict[str, Any]
+    facts: list[tuple[str, str]]
+
+    def notes(self) -> list[str]:
+        """Return what has to be said about what was not read."""
+        recorded = self.examination.recorded
+        if recorded is None or not recorded.more:
+            return []
+        return [f"only the first {len(recorded.rows):,} outcomes were looked at; the input goes on"]
+
+
+def open_outcomes(
+    stream: TappedStream,
+    *,
+    name: str,
+    game: Path | None,
+    program: str,
+    beside: Sequence[str],
+    most: int | None,
+    sequence_outcomes: int | None,
+    watch: Watch,
+) -> Gaming:
+    """Return the outcomes in ``stream`` under test, as the program's steps say they are distributed.
+
+    Raises MalformedError for a definition that cannot be read or has no such program, ConfigError for a finite deal.
     """
-    from rng_service.games import GameError, load_game
-    from rng_service.statistics.outcomes import read_outcomes
-    from rng_service.statistics.shapes import shape_of
-    from stats_tests.gaming import battery_for, hypotheses, outcomes_of
-    from stats_tests.multiple import decide
+    if game is None:
+        raise click.UsageError("the battery gaming needs --game FILE, the definition of the game")
+    definition, wanted, shape = _program(game, program)
+    others = [_named(text) for text in beside]
+    reader = OutcomeReader(stream, name=name, wanted=wanted, beside=[other for other, _ in others])
+    examination = OutcomeExamination(
+        _AtMost(reader, most, watch),
+        shape,
+        sequence_outcomes=sequence_outcomes or SEQUENCE_OUTCOMES,
+        beside=[Beside(f"{other.game}, program {other.program}", outcomes) for other, outcomes in others],
+        watch=watch,
+    )
+    facts = [
+        ("game", f"{wanted.game} version {wanted.version}"),
+        ("definition, SHA-256", definition.digest.hex()),
+        ("program", wanted.program),
+        *(("beside", str(other)) for other, _ in others),
+    ]
+    return Gaming(examination, {"game": wanted.game, "version": wanted.version, "program": wanted.program}, facts)
 
+
+class _AtMost:
+    """The outcomes of ``reader``, but never more than ``most`` of them, with somebody who looks on."""
+
+    def __init__(self, reader: OutcomeReader, most: int | None, watch: Watch) -> None:
+        self._reader = reader
+        self._most = most
+        self._watch = watch
+
+    def up_to(self, count: int | None) -> RecordedOutcomes:
+        wanted = self._most if count is None else count
+        return self._reader.up_to(wanted, lambda done: self._watch.progress("outcomes", done, wanted or 0))
+
+    def beside(self) -> list[RecordedOutcomes]:
+        return self._reader.beside()
+
+
+def _named(text: str) -> tuple[Wanted, OutcomeShape]:
+    """Return what ``FILE`` or ``FILE:PROGRAM`` names."""
+    file, colon, program = text.rpartition(":")
+    if not colon or Path(text).exists():
+        file, program = text, "base"
+    _, wanted, shape = _program(Path(file), program)
+    return wanted, shape
+
+
+def _program(game: Path, program: str) -> tuple[GameDefinition, Wanted, OutcomeShape]:
     try:
         definition = load_game(game)
         steps = definition.program(program).outcome
     except GameError as error:
         raise MalformedError(f"{game}: {error}") from None
-    shape = shape_of(steps.steps)
-    recorded = read_outcomes(
-        stream,
-        name=name,
-        game=definition.game,
-        version=definition.version,
-        program=program,
-        width=steps.width,
-        most=most,
-    )
-    outcomes = outcomes_of(shape, recorded.rows)
-    plan = battery_for(shape, recorded.splits)
-    results, interrupted = _watched((test.run(outcomes) for test in plan), len(plan))
-    decision = decide(hypotheses(results)) if results else None
-    notes = _interrupted(interrupted, len(results), len(plan))
-    if recorded.more:
-        notes.append(f"only the first {len(recorded.rows):,} outcomes were read")
-    head = {"battery": "gaming", "game": definition.game, "program": program, "outcomes": len(recorded.rows)}
-    if as_json:
-        _print_json(head, [result.as_json() for result in results], decision, notes)
-    else:
-        click.echo(f"{len(recorded.rows):,} outcomes of {definition.game}, program {program}, battery gaming\n")
-        rows = [
-            (result.label, result.result, ", ".join(_SHORT_LISTS[name] for name in result.lists)) for result in results
-        ]
-        _print_text(("test", "smallest P", "P-values", "lists"), rows, decision, notes)
-    return _status(decision, interrupted=interrupted)
-
-
-def run_weakness(stream: BinaryIO, *, as_json: bool) -> int | None:
-    """Test raw bytes with what catches weak generators; return the exit status.
-
-    The stream is read to its end for the duplicates, its first 80 MB for the rest. Raises InputError when it is empty
-    or text.
-    """
-    from stats_tests.bits import refuse_text
-    from stats_tests.multiple import Hypothesis, decide
-    from stats_tests.weakness import SAMPLE_BYTES, WEAKNESS, run_weakness_stream
-
-    sample = _read(stream, SAMPLE_BYTES)
-    refuse_text(sample[:4_096])
-    results, interrupted = _watched(run_weakness_stream(sample, stream), len(WEAKNESS) + 1)
-    questions: list[Hypothesis] = [
-        Hypothesis(f"{result.name}[{index}]", p_value)
-        for result in results
-        for index, p_value in enumerate(result.p_values)
-        if p_value is not None
-    ]
-    decision = decide(questions) if results else None
-    notes = _interrupted(interrupted, len(results), len(WEAKNESS) + 1)
-    if as_json:
-        shown = [{**result.as_json(), "statistics": dict(result.statistics)} for result in results]
-        _print_json({"battery": "weakness"}, shown, decision, notes)
-    else:
-        click.echo("raw bytes, battery weakness\n")
-        rows = [(result.name, result, "") for result in results]
-        _print_text(("test", "smallest P", "P-values", ""), rows, decision, notes)
-    return _status(decision, interrupted=interrupted)
-
-
-_SHORT_LISTS: Final = {
-    "GLI-11/GLI-19 §3.2.2 (2020)": "GLI 2020",
-    "older fifteen-test list, e.g. 58 Pa. Code": "fifteen",
-    "additional": "additional",
-}
-
-
-def _watched(results: Iterator[_Result], total: int) -> tuple[list[_Result], bool]:
-    """Collect results under a progress bar; what is there when somebody presses Ctrl-C is kept."""
-    found: list[_Result] = []
-    with ProgressBar("testing") as bar:
-        bar.update(0, total)
-        try:
-            for result in results:
-                found.append(result)
-                bar.update(len(found), total)
-        except KeyboardInterrupt:
-            return found, True
-    return found, False
-
-
-def _interrupted(interrupted: bool, done: int, total: int) -> list[str]:
-    return [f"interrupted after {done} of {total} tests; the verdict is about these alone"] if interrupted else []
-
-
-def _print_json(
-    head: dict[str, Any], results: list[dict[str, Any]], decision: "Decision | None", notes: list[str]
-) -> None:
-    rest = {"verdict": decision and str(decision.verdict), "decision": decision and decision.as_json()}
-    print_json({**head, "tests": results, **rest, "notes": notes})
-
-
-def _print_text(
-    header: tuple[str, ...],
-    rows: "Sequence[tuple[str, TestResult, str]]",
-    decision: "Decision | None",
-    notes: Sequence[str],
-) -> None:
-    print_table(header, [(label, _short(result.smallest), _counted(result), last) for label, result, last in rows])
-    click.echo()
-    for label, result, _ in rows:
-        if result.reason is not None:
-            click.echo(f"{label}: not applicable{' in part' if result.applicable else ''}: {result.reason}")
-    for note in notes:
-        click.echo(f"note: {note}")
-    if decision is None:
-        return
-    click.echo(
-        f"verdict: {decision.verdict}  ({decision.hypotheses:,} P-values taken together: smallest after Holm"
-        f" {_short(decision.smallest)}; suspicious below {decision.thresholds.suspicious:g},"
-        f" fail below {decision.thresholds.fail:g})"
-    )
-    for label in decision.rejected[:10]:
-        click.echo(f"  {label}")
-
-
-def _counted(result: "TestResult") -> str:
-    return str(sum(p_value is not None for p_value in result.p_values))
-
-
-def _short(p_value: float | None) -> str:
-    return "-" if p_value is None else f"{p_value:.3g}"
-
-
-def _status(decision: "Decision | None", *, interrupted: bool) -> int | None:
-    from stats_tests.multiple import Verdict
-
-    if interrupted:
-        return _INTERRUPTED
-    return _FOUND_WRONG if decision is not None and decision.verdict is Verdict.FAIL else None
-
-
-def _read(stream: BinaryIO, size: int) -> bytes:
-    """Read ``size`` bytes, or what there is: a pipe gives less than asked for long before its end."""
-    parts: list[bytes] = []
-    while size > 0 and (part := stream.read(size)):
-        parts.append(part)
-        size -= len(part)
-    return b"".join(parts)
+    wanted = Wanted(definition.game, definition.version, program, steps.width)
+    return definition, wanted, shape_of(steps.steps)

@@ -65,6 +65,7 @@ class NistExamination:
         """Test further sequences, until there are ``sequences`` in all or the stream ends."""
         before = self.sequences
         wanted = None if sequences is None else sequences - before
+        self._watch.progress("sequences", before, sequences or 0)
         found = run_stream(
             self.reader,
             sequences=wanted,

@@ -1,4 +1,4 @@
-"""Reports as files: JSON for programs, a page for people, and their digests for the log."""
+"""Reports as files: JSON for programs, a page for people, and a PDF for whoever asks for one."""
 
 from dataclasses import dataclass
 from hashlib import sha256
@@ -8,39 +8,45 @@ from anchor.files import atomic_write
 from rng_service.statistics.report import Report, report_bytes, report_document
 from rng_service.statistics.report_page import report_page
 
-__all__ = ["RenderedReport", "render_report", "write_report"]
+__all__ = ["WrittenFile", "prepare_directory", "write_report"]
 
 
 @dataclass(frozen=True, slots=True)
-class RenderedReport:
-    """The bytes of a report: ``document`` is JSON, ``page`` HTML that fetches nothing."""
+class WrittenFile:
+    """One file of a report: ``kind`` is ``json``, ``html`` or ``pdf``."""
 
-    document: bytes
-    page: bytes
-
-    @property
-    def document_digest(self) -> bytes:
-        """SHA-256 of the JSON."""
-        return sha256(self.document).digest()
-
-    @property
-    def page_digest(self) -> bytes:
-        """SHA-256 of the page."""
-        return sha256(self.page).digest()
+    kind: str
+    path: Path
+    sha256: bytes
 
 
-def render_report(report: Report) -> RenderedReport:
-    """Return the bytes of ``report``; the same report gives the same bytes."""
-    document = report_document(report)
-    return RenderedReport(report_bytes(document), report_page(document))
+def prepare_directory(directory: Path, *, pdf: bool = False) -> None:
+    """Make ``directory``, and load what a PDF needs: what is missing is said before a long run, not after it.
 
-
-def write_report(directory: Path, report: Report, *, name: str = "statistics") -> RenderedReport:
-    """Write ``name``.json and ``name``.html into ``directory``, which is made; each is whole once it has its name.
-
-    A crash between the two leaves the JSON alone, from which the page can be drawn again. Raises OSError.
+    Raises OSError, and ModuleNotFoundError without the extra ``pdf``.
     """
-    rendered = render_report(report)
-    atomic_write(directory / f"{name}.json", rendered.document)
-    atomic_write(directory / f"{name}.html", rendered.page)
-    return rendered
+    directory.mkdir(parents=True, exist_ok=True)
+    if pdf:
+        import fpdf  # type: ignore[import-untyped] # noqa: F401, PLC0415 - an extra, and it takes a while to load
+
+
+def write_report(
+    directory: Path, report: Report, *, name: str = "statistics", pdf: bool = False
+) -> tuple[WrittenFile, ...]:
+    """Write ``name``.json, ``name``.html and maybe ``name``.pdf into ``directory``, and return them.
+
+    The same report gives the same bytes. Each file is whole once it has its name; a crash between two of them leaves
+    the JSON, from which the others can be drawn again. Raises OSError.
+    """
+    document = report_document(report)
+    files = {"json": report_bytes(document), "html": report_page(document)}
+    if pdf:
+        from rng_service.statistics.report_pdf import report_pdf  # noqa: PLC0415 - needs the extra
+
+        files["pdf"] = report_pdf(document)
+    written = []
+    for kind, data in files.items():
+        path = directory / f"{name}.{kind}"
+        atomic_write(path, data)
+        written.append(WrittenFile(kind, path, sha256(data).digest()))
+    return tuple(written)

@@ -10,8 +10,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rng_service.cli import stats as module
+from rng_service.cli import stats_run as module
 from rng_service.cli.main import run
+from rng_service.statistics import bits as examined
 from stats_tests import nist
 from stats_tests.nist import SUITE
 
@@ -34,7 +35,8 @@ def test_json_has_the_shape_of_the_contract(capsys):
     assert call(VECTORS / "e.1e6.bin", "--json", "--mode", "nist-2.1.2") == (0, "")
     shown = json.loads(capsys.readouterr().out)
     assert set(shown) == {
-        "battery", "mode", "bits", "sequences", "second_level", "verdict", "decision", "notes"
+        "battery", "mode", "bits", "sequences", "second_level", "tests", "looks", "verdict", "decision", "interrupted",
+        "notes",
     }  # fmt: skip
     (sequence,) = shown["sequences"]
     assert (sequence["index"], sequence["bits"]) == (0, 1_000_000)
@@ -127,11 +129,12 @@ def test_interrupting_prints_what_is_finished(good, capsys, monkeypatch):
         yield from nist.run_batch(reader.read(2))
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(nist, "run_stream", interrupted)
+    monkeypatch.setattr(examined, "run_stream", interrupted)
     assert call(good, "--json", "--bits", "20000") == (130, "")
     shown = json.loads(capsys.readouterr().out)
     assert len(shown["sequences"]) == 2
     assert shown["notes"] == ["interrupted after 2 sequences; the verdict is about these alone"]
+    assert shown["interrupted"] is True
 
 
 def test_interrupting_at_once_prints_no_verdict(good, capsys, monkeypatch):
@@ -139,7 +142,7 @@ def test_interrupting_at_once_prints_no_verdict(good, capsys, monkeypatch):
         raise KeyboardInterrupt
         yield
 
-    monkeypatch.setattr(nist, "run_stream", interrupted)
+    monkeypatch.setattr(examined, "run_stream", interrupted)
     assert call(good) == (130, "")
     assert capsys.readouterr().out == ""
 
@@ -162,11 +165,11 @@ def test_progress_is_shown_with_and_without_a_known_total(good, monkeypatch, cap
 
     monkeypatch.setattr(module, "ProgressBar", Bar)
     assert call(good, "--bits", "20000")[0] == 0
-    assert drawn == [(0, 5, ""), (5, 5, "")]
+    assert drawn == [(0, 5, "sequences"), (5, 5, "sequences")]
     drawn.clear()
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(good.read_bytes())))
     assert call("-", "--bits", "20000")[0] == 0
-    assert drawn == [(0, 0, ""), (5, 0, "5 sequences")]
+    assert drawn == [(0, 0, "0 sequences"), (5, 0, "5 sequences")]
 
 
 def test_without_numpy_the_command_says_what_to_install(good):
