@@ -12,6 +12,7 @@ FOLDER = Path(__file__).resolve().parent
 GENERATORS = (
     "make_outcome_vectors.py",
     "make_deal_vectors.py",
+    "make_pool_test_vectors.py",
     "make_game_vectors.py",
     "make_worked_example.py",
     "make_rejected_receipts.py",
