@@ -120,10 +120,10 @@ def _protections(demo: "Demo") -> list[str]:
 
 def _log(demo: "Demo") -> list[str]:
     log = demo.findings.log
+    tests = log.pool_tests
     return [
         f"{log.origin}: {log.size:,} entries; {', '.join(f'{n:,} {kind}' for kind, n in log.records.items())} records",
-        f"{log.pool_tests['pass']} pools passed the test that they named, between activation and first draw; "
-        f"{log.pool_tests['recomputed']} tested again",
+        f"{tests['pass']} pools passed a test before their first draw; {tests['recomputed']} again for the auditor",
         f"{log.pools_closed} pools closed, {log.pools_voided} opened unused",
         f"{demo.findings.export.totals} totals recomputed from the export, and the table of returns",
         f"checkpoint: {log.size} entries, root {log.root}",

@@ -62,6 +62,13 @@ def test_every_protection_is_there_and_the_development_beacon_is_named(demo):
     assert result["development_beacon"] is True
 
 
+def test_every_pool_was_tested_before_its_first_draw(demo):
+    _, result = demo
+    tests = result["pool_tests"]
+    assert tests["pass"] >= 12
+    assert (tests["fail"], tests["without_plan"], tests["unlogged_failures"]) == (0, 0, 0)
+
+
 def test_the_three_cheats_are_caught_each_for_its_own_reason(demo):
     _, result = demo
     assert [item["reason"] for item in result["cheats"]] == ["game-file", "slot-skipped", "consistency"]

@@ -47,6 +47,7 @@ QUICK = {
     "pools.ticket_lifetime_s": 1,
     "log.digest_interval_ms": 100,
     "log.totals_interval_s": 1,
+    "statistics.interval_hours": 0,
     "public.enabled": False,
     "beacon.kind": "none",
     "api.threads": 16,
@@ -228,6 +229,11 @@ class System:
 
     def register(self, game: str = GAME, classes: Sequence[int] = (types_pb2.PLAY_CLASS_REAL,)) -> None:
         """Register a game, and wait until its pools can be drawn from."""
+        self.submit(game, classes)
+        wait_for(self._has_pools, "pools to be ready")
+
+    def submit(self, game: str = GAME, classes: Sequence[int] = (types_pb2.PLAY_CLASS_REAL,)) -> None:
+        """Register a game."""
         self.operate(
             lambda stub: stub.RegisterGame(
                 operator_pb2.RegisterGameRequest(
@@ -239,7 +245,6 @@ class System:
                 metadata=METADATA,
             )
         )
-        wait_for(self._has_pools, "pools to be ready")
 
     def _has_pools(self) -> bool:
         streams = self.status().streams
