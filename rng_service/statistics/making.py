@@ -2,16 +2,20 @@
 
 import json
 from collections.abc import Sequence
-from importlib.metadata import version
+
+import numpy as np
+import scipy  # type: ignore[import-untyped]
 
 from rng_service.statistics.examination import Examination
 from rng_service.statistics.looks import Conclusion
 from rng_service.statistics.plans import StatisticsPlan
 from rng_service.statistics.report import Report, Source
+from rng_service.version import VERSION
 
 __all__ = ["make_report"]
 
-_SOFTWARE = ("sealdraw", "numpy", "scipy")
+# Said by the modules themselves: the runner of a service cannot open the files of a distribution any more.
+_SOFTWARE = (("sealdraw", VERSION), ("numpy", np.__version__), ("scipy", scipy.__version__))
 
 
 def make_report(
@@ -47,5 +51,5 @@ def make_report(
         second_level=tuple(column for item in details for column in item.second_level),
         counts=tuple(counts for item in details for counts in item.counts),
         notes=(*shortfall, *notes),
-        software=tuple((name, version(name)) for name in _SOFTWARE),
+        software=_SOFTWARE,
     )

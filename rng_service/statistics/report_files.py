@@ -27,7 +27,7 @@ def prepare_directory(directory: Path, *, pdf: bool = False) -> None:
     """
     directory.mkdir(parents=True, exist_ok=True)
     if pdf:
-        import fpdf  # type: ignore[import-untyped] # noqa: F401, PLC0415 - an extra, and it takes a while to load
+        import fpdf  # noqa: F401, PLC0415 - an extra, and it takes a while to load
 
 
 def write_report(
