@@ -57,8 +57,9 @@ def verify_export(
         totals=records.totals_checked,
         tables=records.tables_checked,
         bindings=records.bindings_checked,
+        verdicts=records.verdicts.computed,
         notes=tuple(notes),
-        skipped=report.skipped,
+        skipped=tuple(sorted({*report.skipped, *records.verdicts.skipped})),
     )
 
 

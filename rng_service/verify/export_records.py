@@ -34,6 +34,7 @@ from rng_service.verify.seeds import Seeds
 from rng_service.verify.sessions import SessionKey, SessionNumbers
 from rng_service.verify.settlements import Settlements
 from rng_service.verify.tickets import OpenTickets
+from rng_service.verify.verdicts import Verdicts
 
 # Pools in lane order: tickets first, so that a draw of the same digest finds its own.
 _TURN = {"ticket": 0, "draw": 1, "void": 2, "settle": 3}
@@ -55,6 +56,8 @@ class _OpenPool:
     bindings: BindingsDigest | None
     # Whether the program is only drawn in rounds.
     in_rounds: bool
+    # As the records open them, where they open all and the pool was tested.
+    secrets: bytearray | None
     voids: list[tuple[int, int, bytes]] = field(default_factory=list)
 
 
@@ -84,6 +87,7 @@ class ExportRecords(AuditObserver):
         # Of pools that are closed and not erased yet: what the records say they were opened for.
         self._closed: dict[str, BindingsDigest] = {}
         self.bindings_checked = 0
+        self.verdicts = Verdicts()
         self._late = 0
         self._late_records: list[str] = []
         self.sessions = SessionNumbers(from_start=from_start)
@@ -138,6 +142,7 @@ class ExportRecords(AuditObserver):
         self._tables.close(state.commit.pool, whole=pool.bindings is not None)
         if pool.bindings is not None and state.commit.size == pool.bindings.known:
             self._closed[state.commit.pool] = pool.bindings
+            self._check_verdict(pool, voids)
         if not pool.voids:
             return
         secrets = dict(voids)
@@ -149,6 +154,15 @@ class ExportRecords(AuditObserver):
                 f"{state.commit.pool}: the voids from slot {slot} on hash to {found.hex()}, "
                 f"their record says {opened.hex()}",
             )
+
+    def _check_verdict(self, pool: _OpenPool, voids: list[tuple[int, bytes]]) -> None:
+        """Run the test of a pool again that was drawn from; of any other, the audit does it by itself."""
+        state, secrets = pool.state, pool.secrets
+        if secrets is None or len(voids) == state.commit.size:
+            return
+        for slot, secret in voids:
+            secrets[32 * slot : 32 * slot + 32] = secret
+        self.verdicts.check(state.commit.pool, state.test, state.program.outcome, state.deriver(), bytes(secrets))
 
     def on_pool_erased(self, entry: PoolErase) -> None:
         """Compare what the vault opened a pool for with what the records say, when all of them were there."""
@@ -314,6 +328,8 @@ class ExportRecords(AuditObserver):
             self._tickets.draw(record, pool.coverage)
         if pool.bindings is not None:
             pool.bindings.add("draw", slot, record.slots, record.binding_hash)
+        if pool.secrets is not None:
+            pool.secrets[32 * slot : 32 * (slot + record.slots)] = record.secrets
         if seed and "ticket" not in binding:
             self._seeds.seed(binding["caller"], seed)
         self._settlements.drawn(record, outcomes, payouts, pool.evaluator)
@@ -402,7 +418,8 @@ class ExportRecords(AuditObserver):
             whole = self._header.complete and coverage.drawn + coverage.void == self._ended.get(record.pool, 0)
             leaves, bindings = self._audit.pools.leaves(state), BindingsDigest() if whole else None
             in_rounds = evaluator.program.feature or awards_features(evaluator.program)
-            pool = _OpenPool(state, state.pool_id.stream, evaluator, leaves, coverage, bindings, in_rounds)
+            secrets = bytearray(32 * state.commit.size) if whole and state.test.plan is not None else None
+            pool = _OpenPool(state, state.pool_id.stream, evaluator, leaves, coverage, bindings, in_rounds, secrets)
             self._pools[record.pool] = pool
         return pool
 

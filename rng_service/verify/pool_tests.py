@@ -6,8 +6,6 @@ does not like and call it a failure; and every pool that was thrown away unteste
 seen as well.
 """
 
-import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from math import comb
 from typing import NamedTuple
@@ -18,44 +16,15 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from anchor.errors import VerificationError
 from anchor.source import Source
 from rng_service.encoding import pool_test_statement
-from rng_service.games.tested import without_tables
 from rng_service.log_entries import PoolCommit, PoolTest
-from rng_service.outcome import Deriver, DrawKeyDeriver, Program
+from rng_service.outcome import Deriver, Program
 from rng_service.pools.plans import KNOWN_PLANS, MAX_PLAN_BYTES, TestPlan, parse_plan
-from rng_service.pools.testing import judge_pool
 from rng_service.verify.fault import located, require
 from rng_service.verify.plans import read_plan
 from rng_service.verify.registry import Registry
-from rng_service.verify.time_limit import OutOfTimeError, time_limit
+from rng_service.verify.verdicts import TestState, Verdicts
 
-__all__ = ["PoolTests", "TestState"]
-
-# All pools of a log together. A pool of 131,072 values takes a second or two, and few are opened in full; a plan over
-# millions of values for pools that are thrown away was made to keep auditors busy.
-VERDICTS_S = 600.0
-
-
-@dataclass(slots=True)
-class TestState:
-    """The plan that a pool's commitment names, and what the vault said of the pool under it."""
-
-    __test__ = False  # pytest collects classes by this name's beginning
-
-    plan: TestPlan | None
-    entry: PoolTest | None = None
-
-    @property
-    def failed(self) -> bool:
-        """Whether the vault said that the pool failed."""
-        return self.entry is not None and self.entry.verdict == "fail"
-
-    def text(self) -> str:
-        """Return how the pool stands, for people."""
-        if self.plan is None:
-            return "none named"
-        if self.entry is None:
-            return "none yet"
-        return self.entry.verdict if self.entry.test is None else f"{self.entry.verdict}: {self.entry.test}"
+__all__ = ["PoolTests"]
 
 
 @dataclass(slots=True)
@@ -99,19 +68,20 @@ class _Word(NamedTuple):
 class PoolTests:
     """Holds pools to the plans that their commitments name, and counts what came of them."""
 
-    def __init__(self, registry: Registry, source: Source, clock_s: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, registry: Registry, source: Source) -> None:
         self._registry = registry
         self._source = source
-        self._clock_s = clock_s
-        self._left_s = VERDICTS_S
+        self._verdicts = Verdicts()
         self._plans: dict[bytes, _PlanCounts] = {}
         # Failed, and not quarantined yet.
         self._loose: set[str] = set()
         self._unsigned: list[_Word] = []
-        self.skipped: set[str] = set()
         self.without_plan = 0
-        self.recomputed = 0
-        self.unlogged_failures = 0
+
+    @property
+    def skipped(self) -> set[str]:
+        """What could not be checked, in sentences."""
+        return self._verdicts.skipped
 
     def commit(self, entry: PoolCommit) -> TestState:
         """Read the plan that a commitment names; raises ``test-deal``, and what `read_plan` raises."""
@@ -189,29 +159,10 @@ class PoolTests:
     def opened(self, pool: str, state: TestState, program: Program, deriver: Deriver, secrets: bytes) -> None:
         """Run the plan again on an activated pool that is opened in full, and was never drawn from.
 
-        Raises ``test-unquarantined`` for one that failed and was not quarantined, ``test-verdict`` when the vault said
-        something else.
+        Raises ``test-unquarantined`` for one that failed and was not quarantined, and what `Verdicts.check` raises.
         """
         require(pool not in self._loose, "test-unquarantined", f"{pool} failed its test, and ends without quarantine")
-        if state.plan is None or not isinstance(deriver, DrawKeyDeriver):
-            return
-        began_s = self._clock_s()
-        try:
-            with time_limit(self._left_s):
-                verdict = judge_pool(state.plan, without_tables(program), deriver, secrets)
-        except OutOfTimeError:
-            self.skipped.add(
-                f"verdicts on pools that were opened in full: those of this log take more than {VERDICTS_S:.0f} seconds"
-            )
-            return
-        finally:
-            self._left_s -= self._clock_s() - began_s
-        self.recomputed += 1
-        if state.entry is None:
-            self.unlogged_failures += not verdict.passed
-            return
-        stated, found = state.text(), "pass" if verdict.passed else f"fail: {verdict.test}"
-        require(stated == found, "test-verdict", f"{pool}: its secrets give {found}, the vault said {stated}")
+        self._verdicts.check(pool, state, program, deriver, secrets)
 
     def finish(self) -> None:
         """Check the signatures that had to wait for the end of the log."""
@@ -231,8 +182,8 @@ class PoolTests:
             "fail": sum(counts.failed for counts in found),
             "named": sum(counts.pools for counts in found),
             "pass": sum(counts.passed for counts in found),
-            "recomputed": self.recomputed,
-            "unlogged_failures": self.unlogged_failures,
+            "recomputed": self._verdicts.computed,
+            "unlogged_failures": self._verdicts.unlogged_failures,
             "without_plan": self.without_plan,
         }
 
@@ -241,10 +192,12 @@ class PoolTests:
         lines = [line for digest, counts in sorted(self._plans.items()) for line in counts.lines(digest)]
         if self.without_plan:
             lines.append(f"independent pools that name no plan, and were not tested: {self.without_plan}")
-        if self.recomputed:
-            lines.append(f"pools that were opened in full, and whose verdict was computed again: {self.recomputed}")
-        if self.unlogged_failures:
-            lines.append(f"pools thrown away untested that fail their plan: {self.unlogged_failures}")
+        if self._verdicts.computed:
+            lines.append(
+                f"pools that were opened in full, and whose verdict was computed again: {self._verdicts.computed}"
+            )
+        if self._verdicts.unlogged_failures:
+            lines.append(f"pools thrown away untested that fail their plan: {self._verdicts.unlogged_failures}")
         return lines
 
     def _check_signature(self, word: _Word) -> None:

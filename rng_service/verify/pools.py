@@ -51,8 +51,9 @@ from rng_service.verify.deals import (
 from rng_service.verify.erasures import Erasures
 from rng_service.verify.fault import require
 from rng_service.verify.outages import Outage, due_after
-from rng_service.verify.pool_tests import PoolTests, TestState
+from rng_service.verify.pool_tests import PoolTests
 from rng_service.verify.registry import Registry, read_game
+from rng_service.verify.verdicts import TestState
 from rng_service.verify.voids import read_voids
 
 # Enough for a chi-square statistic; a pool of a million slots would cost seconds for a line of the report.

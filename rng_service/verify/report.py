@@ -227,6 +227,7 @@ class ExportReport:
     totals: int
     tables: int
     bindings: int
+    verdicts: int
     notes: tuple[str, ...]
     skipped: tuple[str, ...]
 
@@ -243,6 +244,7 @@ class ExportReport:
             f"sessions without a gap: {self.sessions}; totals recomputed: {self.totals}; tables: {self.tables}",
             f"rounds in order: {self.rounds}; with awarded draws not made yet: {self.open_rounds}",
             f"closed pools whose bindings are those of the vault's journal: {self.bindings}",
+            f"closed pools that were drawn from, and whose test was computed again: {self.verdicts}",
             *self.notes,
         ]
         return lines + _common(self.skipped)

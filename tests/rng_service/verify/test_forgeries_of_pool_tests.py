@@ -12,7 +12,7 @@ from simulated_statistics import PLAN as STATISTICS_PLAN
 from rng_service.log_entries import PoolCommit, PoolQuarantine, PoolTest
 from rng_service.pools.plans import BUILT_IN_PLAN, TestPlan
 from rng_service.public_files import plan_path
-from rng_service.verify import Fault, pool_tests, verify_log, verify_pool
+from rng_service.verify import Fault, verdicts, verify_export, verify_log, verify_pool
 
 CATALOGUE = []
 DICE = "dice-99/1/base/real"
@@ -498,7 +498,7 @@ def test_a_receipt_key_may_be_announced_behind_the_verdict_that_it_signed(announ
 
 
 def test_verdicts_that_would_take_too_long_are_named_as_not_checked(tmp_path, monkeypatch):
-    monkeypatch.setattr(pool_tests, "VERDICTS_S", 0.0)
+    monkeypatch.setattr(verdicts, "VERDICTS_S", 0.0)
     operator = HonestExaminer(tmp_path / "public")
     operator.live()
     report = verify_log(operator.source, operator.vkey)
@@ -515,3 +515,53 @@ def test_a_plan_that_is_not_built_in_is_told(tmp_path):
     report = verify_log(operator.source, operator.vkey)
     line = next(line for line in report.pool_test_notes if plan.digest.hex()[:16] in line)
     assert "not built into this version (cells over at most 1 values): 2 pools, 2 pass, 0 fail" in line
+
+
+class Seller(Examiner):
+    """Draws a whole pool, throws the end of it away, and closes it; its vault lets everything pass."""
+
+    def live(self):
+        first, _ = self.boot()
+        self.test(first)
+        self.draw(first, count=40)
+        self.digest()
+        self.draw(first, count=20)
+        self.quarantine(first)
+        self.digest()
+        self.close(first)
+        self.erase(first)
+        self.digest()
+        self.publish()
+
+    def verdict(self, pool):
+        return {"verdict": "pass", "test": None}
+
+
+def test_an_export_of_a_whole_pool_shows_whether_it_passed_its_test(tmp_path):
+    operator = Seller(tmp_path / "public")
+    operator.live()
+    report = verify_export(operator.export(tmp_path / "export"), operator.source, operator.vkey)
+    assert report.verdicts == 1
+    part = verify_export(operator.export(tmp_path / "part", first=1), operator.source, operator.vkey)
+    assert part.verdicts == 0
+
+
+def test_a_broken_pool_that_was_let_pass_and_sold_is_found_in_the_export(tmp_path):
+    class Selling(Seller):
+        broken: ClassVar = {1}
+
+    operator = Selling(tmp_path / "public")
+    operator.live()
+    verify_log(operator.source, operator.vkey)
+    with pytest.raises(Fault) as caught:
+        verify_export(operator.export(tmp_path / "export"), operator.source, operator.vkey)
+    assert caught.value.reason == "test-verdict"
+
+
+def test_an_export_names_verdicts_that_would_take_too_long(tmp_path, monkeypatch):
+    monkeypatch.setattr(verdicts, "VERDICTS_S", 0.0)
+    operator = Seller(tmp_path / "public")
+    operator.live()
+    report = verify_export(operator.export(tmp_path / "export"), operator.source, operator.vkey)
+    assert report.verdicts == 0
+    assert any("verdicts on pools" in line for line in report.skipped)
