@@ -17,6 +17,8 @@ from rng_service.sequencer.context import Context, LedgerRow, get_meta, move_poo
 from rng_service.sequencer.proofs import PublishedLog
 from rng_service.sequencer.publication import cover_key
 from rng_service.sequencer.rounds import RoundSource
+from rng_service.sequencer.source_watch import ENTROPY_FAILED, POOL_SUSPECT, watch_source
+from rng_service.vault.errors import VaultRefusedError
 
 __all__ = ["enable_activated", "overdue_pools", "write_activations"]
 
@@ -65,12 +67,9 @@ def enable_activated(context: Context) -> int:
             held.add(lane)
             continue
         log = log or PublishedLog(context)
-        context.vault.activate_pool(
-            pool.pool_id,
-            log.prove(bytes(pool.commit_entry), pool.commit_index),
-            log.prove(bytes(pool.activate_entry), pool.activate_index),
-            None if pool.test_plan is None else log.prove(bytes(pool.test_entry), pool.test_index),
-        )
+        if not _activate(context, log, pool):
+            held.add(lane)
+            continue
         # A crash right here leaves a pool that the vault would open and that nobody draws from: asked again, the
         # vault says yes again.
         context.on_step("activate.vault")
@@ -80,6 +79,23 @@ def enable_activated(context: Context) -> int:
         # From this commit on the front draws from it.
         context.on_step("activate.enabled")
     return enabled
+
+
+def _activate(context: Context, log: PublishedLog, pool: LedgerRow) -> bool:
+    """Ask the vault; False while its entropy source has failed, or failed around the sealing of this pool."""
+    try:
+        context.vault.activate_pool(
+            pool.pool_id,
+            log.prove(bytes(pool.commit_entry), pool.commit_index),
+            log.prove(bytes(pool.activate_entry), pool.activate_index),
+            None if pool.test_plan is None else log.prove(bytes(pool.test_entry), pool.test_index),
+        )
+    except VaultRefusedError as error:
+        if error.reason not in {ENTROPY_FAILED, POOL_SUSPECT}:
+            raise
+        watch_source(context, context.vault.get_state().entropy)
+        return False
+    return True
 
 
 def _published(pool: LedgerRow) -> bool:

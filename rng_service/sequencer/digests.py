@@ -33,8 +33,8 @@ from rng_service.records.totals import TotalsFold
 from rng_service.rtp.delta import Delta
 from rng_service.rtp.stakes import parse_stake_bands
 from rng_service.sequencer.accounting import Drawn, add_record, drawn, first_settlements, reference_return
+from rng_service.sequencer.announcing import announced_from
 from rng_service.sequencer.context import Context
-from rng_service.sequencer.disposal import announced_from
 from rng_service.sequencer.facts import PoolFacts, PoolFactsCache
 from rng_service.sequencer.groups import (
     StoredGroup,

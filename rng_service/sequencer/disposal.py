@@ -1,18 +1,19 @@
 """Disposal: what is left of a stopped pool is thrown away, and whatever is thrown away is opened."""
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import select, update
 
 from rng_service.ledger.models import PoolRow
 from rng_service.ledger.sequencing import append_entry
-from rng_service.log_entries import Incident, PoolQuarantine, PoolVoid
+from rng_service.log_entries import Incident, PoolVoid
 from rng_service.pools.lifecycle import Event, State
 from rng_service.sequencer.activation import overdue_pools
-from rng_service.sequencer.context import Context, LedgerRow, get_meta, move_pool, pools_in, set_meta
+from rng_service.sequencer.announcing import announce, announced_from
+from rng_service.sequencer.context import Context, LedgerRow, move_pool, pools_in
 from rng_service.sequencer.proofs import PublishedLog
 from rng_service.sequencer.voiding import VoidRun, bind_voids
 from rng_service.vault.errors import VaultRefusedError
 
-__all__ = ["announce", "announced_from", "dispose"]
+__all__ = ["dispose"]
 
 # What a void binding may give as its reason; everything else that an operator says is a quarantine.
 _VOID_REASONS = frozenset({"quarantine", "retired", "frozen", "recovered"})
@@ -113,33 +114,3 @@ def _announce_full(context: Context, pool: LedgerRow) -> bool:
     # A crash before the commit leaves a stopped pool that is announced by the next pass.
     context.on_step("disposal.recorded")
     return True
-
-
-def announced_from(connection: Connection, pool: int) -> int | None:
-    """Return the slot from which on the log says that a pool is not drawn from; None while it says nothing.
-
-    Once the pool.quarantine is queued, and everything before that slot is bound, the next pool of the lane may be used.
-    """
-    found = get_meta(connection, _announced_key(pool))
-    return None if found is None else int(found)
-
-
-def announce(context: Context, connection: Connection, pool: LedgerRow, *, from_slot: int, reason: str = "") -> None:
-    """Queue the pool.quarantine of a stopped pool, once: voids of its slots come behind it in the log."""
-    if announced_from(connection, pool.id) is not None:
-        return
-    set_meta(connection, _announced_key(pool.id), str(from_slot))
-    append_entry(
-        connection,
-        PoolQuarantine(
-            origin=context.origin,
-            time_us=context.clock_us(),
-            pool=pool.pool_id,
-            reason=reason or pool.reason or "quarantine",
-            from_slot=from_slot,
-        ),
-    )
-
-
-def _announced_key(pool: int) -> str:
-    return f"quarantine/{pool}"

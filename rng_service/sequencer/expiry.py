@@ -4,8 +4,8 @@ from sqlalchemy import Connection, select, update
 
 from rng_service.ledger.models import TICKET_OPEN, TICKET_VOID, PoolRow, TicketRow
 from rng_service.pools.lifecycle import State
+from rng_service.sequencer.announcing import announce
 from rng_service.sequencer.context import Context, LedgerRow
-from rng_service.sequencer.disposal import announce
 from rng_service.sequencer.voiding import VoidRun, bind_voids
 
 __all__ = ["expire_tickets"]

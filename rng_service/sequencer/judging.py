@@ -16,8 +16,8 @@ from rng_service.ledger.sequencing import append_entry
 from rng_service.log_entries import Incident, PoolTest
 from rng_service.pools.lifecycle import Event, State
 from rng_service.public_files import plan_path
+from rng_service.sequencer.announcing import announce
 from rng_service.sequencer.context import Context, LedgerRow, move_pool, pools_in
-from rng_service.sequencer.disposal import announce
 from rng_service.sequencer.keys import announce_receipt_keys
 from rng_service.sequencer.proofs import PublishedLog
 from rng_service.vault.errors import VaultRefusedError

@@ -11,6 +11,7 @@ from rng_service.ledger.models import MetaRow
 from rng_service.ledger.sequencing import append_entry
 from rng_service.log_entries import KeyRotation, ReceiptKey
 from rng_service.sequencer.context import Context, set_meta
+from rng_service.sequencer.source_watch import watch_source
 
 __all__ = ["announce_receipt_keys", "announcements", "due_rotations", "refresh_keys"]
 
@@ -23,6 +24,7 @@ def refresh_keys(context: Context) -> None:
     """Rotate what is due, then queue an entry for each key and epoch that the log does not know yet."""
     now_us = context.clock_us()
     state = context.vault.get_state()
+    watch_source(context, state.entropy)
     for kind in due_rotations(context, state, now_us):
         # A crash right here leaves a rotated key that the log does not know: the next pass announces it.
         context.vault.rotate_key(kind)
@@ -53,7 +55,12 @@ def announce_receipt_keys(context: Context, key_ids: Collection[str]) -> None:
 def due_rotations(
     context: Context, state: vault_pb2.GetStateResponse, now_us: int
 ) -> list[vault_pb2.KeyKind.ValueType]:
-    """Return which keys have reached the age at which the configuration wants them replaced; 0 days is never."""
+    """Return which keys have reached the age at which the configuration wants them replaced; 0 days is never.
+
+    None while the entropy source has failed: the vault would make no key, and the old ones go on.
+    """
+    if state.entropy.failed_test:
+        return []
     keys = context.config.keys
     newest_us = max(key.created_us for key in state.receipt_keys)
     ages = (

@@ -20,9 +20,9 @@ from rng_service.ledger.models import TICKET_OPEN, TICKET_VOID, PoolRow, TicketR
 from rng_service.ledger.sequencing import append_entry
 from rng_service.log_entries import Incident
 from rng_service.pools.lifecycle import Event, State
+from rng_service.sequencer.announcing import announce
 from rng_service.sequencer.context import Context, LedgerRow, move_pool, pools_in
 from rng_service.sequencer.digests import bound_slots
-from rng_service.sequencer.disposal import announce
 from rng_service.sequencer.groups import read_groups, unclaimed_groups
 from rng_service.sequencer.inspection import UNFINISHED, Finding, Remedy
 from rng_service.sequencer.journal_marks import JournalMark, reset_journal_mark

@@ -19,6 +19,8 @@ from rng_service.pools.slots import SECRET_BYTES
 from rng_service.public_files import leaves_path, plan_path
 from rng_service.sequencer.context import Context, pools_in
 from rng_service.sequencer.judging import FAILED, UNTESTABLE
+from rng_service.sequencer.source_watch import ENTROPY_FAILED, watch_source
+from rng_service.vault.errors import VaultRefusedError
 
 __all__ = ["WantedPool", "refill", "wanted_pools"]
 
@@ -48,8 +50,14 @@ def refill(context: Context, *, limit: int) -> int:
         # Whoever seals a deal would know its winners: only a round that comes later takes that away.
         context.warnings.append("deals are not sealed: they need a beacon, and none is configured")
         wanted = [item for item in wanted if not item.deal]
-    for item in wanted[:limit]:
-        _seal(context, item)
+    for done, item in enumerate(wanted[:limit]):
+        try:
+            _seal(context, item)
+        except VaultRefusedError as error:
+            if error.reason != ENTROPY_FAILED:
+                raise
+            # Without a source there are no new pools; those that are there are drawn from, and all else goes on.
+            return done + watch_source(context, context.vault.get_state().entropy)
     return len(wanted[:limit])
 
 

@@ -6,8 +6,8 @@ from rng_service.ledger.models import PoolRow
 from rng_service.ledger.sequencing import append_entry
 from rng_service.log_entries import Incident
 from rng_service.pools.lifecycle import Event
+from rng_service.sequencer.announcing import announce
 from rng_service.sequencer.context import Context, get_meta, move_pool, set_meta
-from rng_service.sequencer.disposal import announce
 from rng_service.sequencer.opening import OpeningRefusedError
 
 __all__ = ["admit_refusal", "record_refusal"]
