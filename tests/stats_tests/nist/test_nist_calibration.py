@@ -27,8 +27,9 @@ def test_aes_in_counter_mode_fails_in_no_column(mode):
         # About four of ten sequences have too few cycles.
         expected = 0.6 * SEQUENCES if column.test.startswith("random_excursions") else SEQUENCES
         assert abs(column.sequences - expected) < 40
-    # Of these very bits, template 000100011 in sequence 227 has P = 7e-9, and a slow count of it says the same: chance,
-    # once in some thousand reports. The right word for that is "suspicious: look at more", and never "fail".
+    # Of these very bits, template 000100011 in sequence 227 has P = 7e-9, and a slow count of it says the same. Such
+    # P-values are not as rare as they say (`far_out`), and there are 45,000 of them here.
+    assert min(column.smallest for column in level.columns()) < 1e-8
     decision = decide(level.hypotheses())
-    assert decision.verdict is Verdict.SUSPICIOUS
-    assert decision.rejected == ("non_overlapping_template[16] smallest",)
+    assert decision.verdict is Verdict.PASS
+    assert decision.rejected == ()
