@@ -102,6 +102,7 @@ def _unopened(audit: Audit, now_us: int | None) -> list[str]:
     return [
         f"{state.unopened} of {state.commit.size} slots of {pool}, "
         f"activated {max(0, asked_us - since_us) / 3_600_000_000:.1f} hours before"
+        + (", and not tested" if state.test.waits else "")
         for since_us, pool, state in sorted(waiting, key=lambda item: item[:2])
         if state.unopened
     ]

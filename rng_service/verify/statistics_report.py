@@ -15,7 +15,7 @@ from stats_tests.multiple import holm
 
 __all__ = ["MAX_REPORT_BYTES", "check_report"]
 
-MAX_REPORT_BYTES: Final = 32 * 2**20
+MAX_REPORT_BYTES: Final = 8 * 2**20
 
 _FORMAT: Final = "sealdraw/statistics@v1"
 _SUSPICIOUS: Final = "suspicious"

@@ -33,6 +33,11 @@ class TestState:
         """Whether the vault said that the pool failed."""
         return self.entry is not None and self.entry.verdict == "fail"
 
+    @property
+    def waits(self) -> bool:
+        """Whether a plan is named, and nothing was said under it: who holds a failure back leaves a pool like this."""
+        return self.plan is not None and self.entry is None
+
     def text(self) -> str:
         """Return how the pool stands, for people."""
         if self.plan is None:

@@ -467,6 +467,17 @@ def test_a_failure_that_nobody_logged_is_counted(tmp_path):
     assert any(line.endswith("thrown away untested that fail their plan: 2") for line in report.lines())
 
 
+def test_an_activated_pool_whose_verdict_is_held_back_is_told(tmp_path):
+    operator = Examiner(tmp_path / "public")
+    first, second = operator.boot()
+    operator.test(first)
+    operator.digest()
+    operator.publish()
+    notes = verify_log(operator.source, operator.vkey).unopened
+    assert [note.endswith("hours before, and not tested") for note in notes] == [False, True]
+    assert second.pool_id in notes[1]
+
+
 def test_pools_without_a_plan_are_counted_and_need_no_test(tmp_path):
     operator = Examiner(tmp_path / "public", plan=None)
     first, _ = operator.boot()
