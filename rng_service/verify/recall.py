@@ -144,6 +144,8 @@ def _commitment(receipt: Receipt, data: bytes, commit: PoolCommit) -> Fields:
     }
     if commit.beacon is not None:
         found["beacon"] = {"chain": commit.beacon.chain.hex(), "round": commit.beacon.round}
+    if commit.test_plan is not None:
+        found["test_plan"] = commit.test_plan.hex()
     return found
 
 
