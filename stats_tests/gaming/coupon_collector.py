@@ -1,6 +1,7 @@
 """Coupon collector's test: how many values until all have been seen."""
 
 from dataclasses import dataclass
+from math import sqrt
 from typing import Any, ClassVar, Final
 
 import numpy as np
@@ -11,10 +12,12 @@ from stats_tests.gaming.lists import PublishedList
 from stats_tests.gaming.values import Values
 from stats_tests.results import TestResult, not_applicable
 
-__all__ = ["CouponCollector", "collection_lengths", "collection_probabilities"]
+__all__ = ["CouponCollector", "collection_lengths", "collection_probabilities", "planned_collections"]
 
 _MAX_UNIFORM: Final = 64
 _MAX_WEIGHTED: Final = 8
+# So many deviations more than expected are kept for the collections that are looked at.
+_RESERVE: Final = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +26,10 @@ class CouponCollector:
 
     Up to 64 equally likely values are collected as they are; others are first put together into at most eight groups
     of about equal probability. The distribution is exact in both cases.
+
+    How many collections are looked at follows from how many values there are, not from how many collections they
+    hold: whoever takes all that happened to be finished prefers the short ones. The values hold that many but once in
+    a million times; what is missing then counts as longest.
     """
 
     name: ClassVar[str] = "coupon collector"
@@ -37,11 +44,25 @@ class CouponCollector:
             return not_applicable(self.name, 1, "there is only one value")
         if float(coupons.probabilities.min()) * len(coupons) < 100.0:
             return not_applicable(self.name, 1, f"{len(coupons)} values hold too few collections of all of them")
-        lengths = collection_lengths(coupons.values, coupons.alphabet)
         probabilities = collection_probabilities(coupons.probabilities, uniform=coupons.uniform)
         last = len(probabilities) - 1
+        planned = planned_collections(len(coupons), probabilities)
+        lengths = collection_lengths(coupons.values, coupons.alphabet)[:planned]
         counts = np.bincount(np.minimum(lengths, last), minlength=last + 1)
+        counts[last] += planned - len(lengths)
         return fit_result(self.name, counts, probabilities)
+
+
+def planned_collections(values: int, probabilities: NDArray[np.float64]) -> int:
+    """Return how many collections ``values`` values hold all but surely: five deviations more than expected fit in.
+
+    ``probabilities`` are those of the lengths (`collection_probabilities`).
+    """
+    lengths = np.arange(len(probabilities))
+    mean = float(lengths @ probabilities)
+    deviation = sqrt(float((lengths - mean) ** 2 @ probabilities))
+    root = (sqrt((_RESERVE * deviation) ** 2 + 4.0 * mean * values) - _RESERVE * deviation) / (2.0 * mean)
+    return int(root * root)
 
 
 def collection_lengths(values: NDArray[Any], alphabet: int) -> NDArray[np.int64]:

@@ -6,13 +6,14 @@ import numpy as np
 import pytest
 
 from stats_tests.gaming.arrangements import cycle_law, fixed_point_law, inversion_law, rising_law
-from stats_tests.gaming.coupon_collector import collection_probabilities
+from stats_tests.gaming.coupon_collector import CouponCollector, collection_probabilities, planned_collections
 from stats_tests.gaming.kolmogorov_smirnov import bridge_tail
 from stats_tests.gaming.permutation import order_probabilities
 from stats_tests.gaming.points import collision_distribution
 from stats_tests.gaming.poker import HANDS, hand_probabilities
 from stats_tests.gaming.quadratic_form import quadratic_form_tail
 from stats_tests.gaming.runs import rising_tail
+from stats_tests.gaming.values import uniform_values
 from stats_tests.special import chi_squared_tail
 
 
@@ -95,6 +96,23 @@ def test_both_ways_to_collect_agree():
         shares = np.full(coupons, 1 / coupons)
         exact = collection_probabilities(shares, uniform=True)
         assert collection_probabilities(shares, uniform=False) == pytest.approx(exact, abs=1e-12)
+
+
+def test_as_many_collections_are_looked_at_as_the_values_hold_all_but_surely():
+    # Two coupons: 3 values on average, with a deviation of √2.
+    law = collection_probabilities(np.array([0.5, 0.5]), uniform=True)
+    for values in (100, 10_000):
+        planned = planned_collections(values, law)
+        assert 3 * planned + 5 * sqrt(2 * planned) <= values < 3 * (planned + 1) + 5 * sqrt(2 * (planned + 1))
+
+
+def test_a_coupon_that_never_comes_makes_the_collections_that_are_missing_too_long():
+    sequence = uniform_values((np.arange(6_000) * 7 % 5).astype(np.uint8), 6)[0][1]
+    result = CouponCollector().run(sequence)
+    assert result.p_values[0] < 1e-100
+    assert result.statistics["observations"] == planned_collections(
+        6_000, collection_probabilities(np.full(6, 1 / 6), uniform=True)
+    )
 
 
 def test_permutations_of_four_cards_are_counted_right():
