@@ -61,9 +61,9 @@ class Page:
         """Add a plot, with words for those who cannot see it."""
         self.parts.append(Figure(plot, caption))
 
-    def plots(self, plots: Iterable[tuple[str, Plot]]) -> None:
-        """Add small plots side by side, each with its name."""
-        self.parts.append(Figures([Figure(plot, name) for name, plot in plots]))
+    def plots(self, plots: Iterable[tuple[str, Plot]], *, small: bool = False) -> None:
+        """Add plots side by side, each with its name: two in a row, or three where they are ``small``."""
+        self.parts.append(Figures([Figure(plot, name) for name, plot in plots], small))
 
     def html(self, footer: str = "") -> bytes:
         """Return the page as UTF-8."""

@@ -118,13 +118,15 @@ class Figure:
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """Small plots side by side, as many as fit, each with its name above."""
+    """Plots side by side, each with its name above: two in a row, or three where they are ``small``."""
 
     figures: Sequence[Figure]
+    small: bool = False
 
     def html(self) -> str:
         """Return the element."""
-        return '<div class="figures">' + "".join(map(self._one, self.figures)) + "</div>"
+        kind = "figures small" if self.small else "figures"
+        return f'<div class="{kind}">' + "".join(map(self._one, self.figures)) + "</div>"
 
     @staticmethod
     def _one(figure: Figure) -> str:

@@ -132,7 +132,7 @@ def report_document(report: Report) -> dict[str, Any]:
             "description": report.source.description,
             "bytes": report.source.size_bytes,
             "sha256": report.source.sha256.hex(),
-            "facts": dict(report.source.facts),
+            "facts": [{"name": name, "value": value} for name, value in report.source.facts],
         },
         "looks": [
             {"sequences": look.sequences, "verdict": str(look.decision.verdict), **look.decision.as_json()}

@@ -34,8 +34,8 @@ def histogram_plot(title: str, histogram: Sequence[int], *, small: bool = False)
     low, high = max(0.0, expected - spread), expected + spread
     x = Axis("P-value", 0, 1, tuple((tick / 5, f"{tick / 5:g}") for tick in range(6)))
     plot = Plot(title, x, axis_for("how many", [0, high, *counts], show=_count), **(_SMALL if small else {}))
-    plot.bars([(place / parts, (place + 1) / parts, count) for place, count in enumerate(counts)])
     plot.band([(0, low), (1, low)], [(0, high), (1, high)], "band")
+    plot.bars([(place / parts, (place + 1) / parts, count) for place, count in enumerate(counts)])
     plot.rule(expected, "guide")
     return plot
 
@@ -56,7 +56,6 @@ def quantile_plot(p_values: Iterable[float]) -> Plot:
         "P-values in order against their expectation",
         axis_for("expected, -log10 P", [0, *expected.values()]),
         axis_for("found, -log10 P", [0, *observed, *(value for _, value in high)]),
-        height=380,
     )
     plot.band(low, high, "band", "99 % of perfect sources, each")
     last = max(expected.values())

@@ -41,6 +41,20 @@ _TITLES: Final = {
     "weakness": "Tests for weak generators",
     "gaming": "Tests of outcomes",
 }
+# By the names of `stats_tests.gaming.PublishedList`, which needs numpy.
+_SHORT_LISTS: Final = {
+    "GLI-11/GLI-19 §3.2.2 (2020)": "GLI",
+    "older fifteen-test list, e.g. 58 Pa. Code": "fifteen",
+}
+_LISTS: Final = {
+    "nist": "All fifteen tests of SP 800-22 Rev. 1a, with the published parameters.",
+    "weakness": "Additional tests: what catches generators that SP 800-22 passes. No published list names them.",
+    "gaming": (
+        "GLI: named among the seven tests of GLI-19 (v3.0, 2020), section 3.2.2, and GLI-11. Fifteen: named in the "
+        "older list of fifteen tests that lives on in law, for instance in 58 Pa. Code § 810a.5(c). Additional: named "
+        "by neither."
+    ),
+}
 _MODES: Final = {
     "exact": "exact: corrected constants",
     "nist-2.1.2": "nist-2.1.2: the constants of NIST's program, for comparison with its reports",
@@ -104,7 +118,7 @@ def _tested(page: Page, document: Document) -> None:
         ("bytes read", f"{source['bytes']:,}"),
         ("SHA-256 of them", source["sha256"]),
     ]
-    facts += [(name, str(value)) for name, value in source["facts"].items()]
+    facts += [(fact["name"], fact["value"]) for fact in source["facts"]]
     facts.append(("battery", _BATTERIES[document["battery"]]))
     if "mode" in document:
         facts.append(("mode", _MODES[document["mode"]]))
@@ -112,7 +126,7 @@ def _tested(page: Page, document: Document) -> None:
         facts.append(("sequences", f"{document['sequences']:,} of {document['bits']:,} bits"))
     if "outcomes" in document:
         facts.append(("outcomes", f"{document['outcomes']:,}"))
-    facts.append(("software", ", ".join(f"{name} {version}" for name, version in document["software"].items())))
+    facts.append(("software", ", ".join(f"{name} {version}" for name, version in sorted(document["software"].items()))))
     page.facts(facts)
 
 
@@ -131,9 +145,10 @@ def _judged(page: Page, document: Document) -> None:
             "There was no plan: one look at everything there was, with bounds that the program has fixed. Whoever "
             "chooses among several such reports chooses the verdict; a plan rules that out."
         )
+    what, unit = _unit(document)
     rows = [
         (
-            f"{look['sequences']:,}",
+            f"{look['sequences'] * unit:,}" if unit else f"{document[what]:,}",
             f"{look['hypotheses']:,}",
             _short(look["smallest_adjusted_p"]),
             f"{look['suspicious_below']:g}",
@@ -144,7 +159,7 @@ def _judged(page: Page, document: Document) -> None:
     ]
     if rows:
         marks = {(row, 5): _BANNERS[cells[5]][0] for row, cells in enumerate(rows)}
-        header = ("sequences", "P-values", "smallest after Holm", "suspicious below", "fail below", "verdict")
+        header = (what, "P-values", "smallest after Holm", "suspicious below", "fail below", "verdict")
         page.table(Table(header, rows, left=0, marks=marks))
     decision = document["decision"]
     if decision is None:
@@ -162,6 +177,13 @@ def _judged(page: Page, document: Document) -> None:
         )
     )
     _smallest(page, document)
+
+
+def _unit(document: Document) -> tuple[str, int]:
+    """Return what looks are counted in, and how many of them a sequence has; 0 where one look was at all of them."""
+    if "outcomes" not in document:
+        return "sequences", 1
+    return "outcomes", document["plan_document"]["outcomes"] if "plan" in document else 0
 
 
 def _smallest(page: Page, document: Document) -> None:
@@ -191,44 +213,51 @@ def _p_values(page: Page, document: Document) -> None:
         return
     page.section("How P-values fell")
     together = [sum(column) for column in zip(*histograms, strict=True)]
-    page.plot(
-        histogram_plot("all P-values of all tests", together),
-        f"All {sum(together):,} P-values of all tests. Of a perfect source each part holds about as many as the dashed "
-        "line says; the band holds 999 of 1,000 parts. Tests that look at the same data move together, and a bound "
-        "that was not reached counts as P = 1, so the last part may be high.",
+    questions = _number(len(document["hypotheses"]), "question")
+    page.plots(
+        [
+            (f"All {sum(together):,} P-values of all tests", histogram_plot("all P-values of all tests", together)),
+            (
+                f"The {questions} of the verdict, in order",
+                quantile_plot([item["p_value"] for item in document["hypotheses"]]),
+            ),
+        ]
     )
-    page.plot(
-        quantile_plot([item["p_value"] for item in document["hypotheses"]]),
-        f"The {_number(len(document['hypotheses']), 'question')} that the verdict rests on, in order. Dots above the "
-        "band are rarer than chance; dots below it are bounds and counts, which can be larger than their expectation "
-        "without harm.",
+    page.text(
+        "Left: of a perfect source each part holds about as many as the dashed line says, and 999 of 1,000 parts lie "
+        "in the band. Tests that look at the same data move together, and a bound that was not reached counts as "
+        "P = 1, so the last part may be high. Right: dots above the band are rarer than chance; dots below "
+        "it are bounds and counts, which can be larger than expected without harm.",
+        soft=True,
     )
     each = [test for test in document["tests"] if test["p_values"] >= _LEAST_FOR_PICTURE]
     if each:
         page.subsection("Test by test")
+        named = [(_name(test), test) for test in each]
         page.plots(
-            (
-                f"{_name(test)}, {test['p_values']:,} P-values",
-                histogram_plot(_name(test), test["histogram"], small=True),
-            )
-            for test in each
+            [
+                (f"{name}, {test['p_values']:,} P-values", histogram_plot(name, test["histogram"], small=True))
+                for name, test in named
+            ],
+            small=True,
         )
 
 
 def _tests(page: Page, battery: str, tests: Sequence[Document]) -> None:
     page.section(_TITLES[battery])
+    page.text(_LISTS[battery])
     rows = [
         (
             test["name"],
             test["subject"],
-            "; ".join(test["lists"]),
+            ", ".join(_SHORT_LISTS.get(name, name) for name in test["lists"]),
             f"{test['asked'] - test['skipped']:,} of {test['asked']:,}",
             f"{test['p_values']:,}",
             _short(test["smallest"]),
         )
         for test in tests
     ]
-    header = ("test", "of", "list that names it", "applicable", "P-values", "smallest P")
+    header = ("test", "of", "list", "applicable", "P-values", "smallest P")
     page.table(Table(header, rows[:_MOST_ROWS], left=3))
     if len(rows) > _MOST_ROWS:
         page.text(f"{len(rows) - _MOST_ROWS:,} more stand in the JSON report.", soft=True)
