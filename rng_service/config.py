@@ -14,6 +14,7 @@ from anchor.errors import MalformedError
 from rng_service.errors import ConfigError
 from rng_service.log_entries import MAX_BEACON_MARGIN_S, MAX_CLOSE_DELAY_S, MAX_HEARTBEAT_S, MAX_MERGE_DELAY_S
 from rng_service.rtp.stakes import parse_stake_bands
+from rng_service.statistics.built_in import BIT_PLANS
 
 DEVELOPMENT_ENVIRONMENTS = frozenset({"dev", "test", "demo"})
 MAX_CONFIG_BYTES = 1 << 20
@@ -133,6 +134,22 @@ class RtpConfig:
 
 
 @dataclass(frozen=True)
+class StatisticsConfig:
+    """Scheduled statistics: test streams of the vault's generator, and outcomes that were opened."""
+
+    # 0 runs none.
+    interval_hours: int = 24
+    # One of `rng_service.statistics.built_in`; "" is quick in development environments, full elsewhere.
+    plan: str = ""
+    # Whether opened outcomes are tested, too, each program as often.
+    opened: bool = True
+    # Whether no pool is sealed after a run that failed, until somebody has seen to it.
+    stop_on_fail: bool = True
+    # A run that takes longer is ended, and counts as interrupted.
+    deadline_s: int = 3_600
+
+
+@dataclass(frozen=True)
 class DealsConfig:
     """How the sale of a finite deal begins."""
 
@@ -163,6 +180,7 @@ class Config:
     requests: RequestsConfig = field(default_factory=RequestsConfig)
     rtp: RtpConfig = field(default_factory=RtpConfig)
     deals: DealsConfig = field(default_factory=DealsConfig)
+    statistics: StatisticsConfig = field(default_factory=StatisticsConfig)
 
     @property
     def ledger_url(self) -> str:
@@ -268,6 +286,10 @@ def check_config(config: Config) -> Config:
         raise ConfigError("deals.approval: automatic approval is for a development beacon; use explicit")
     if config.rtp.one_false_alarm_in == 1:
         raise ConfigError("rtp.one_false_alarm_in: expected 2 or more, or 0 for no alarms at all")
+    if config.statistics.plan not in {"", *BIT_PLANS}:
+        raise ConfigError(f"statistics.plan: {config.statistics.plan!r} is none of {', '.join(BIT_PLANS)}")
+    if not config.statistics.deadline_s:
+        raise ConfigError("statistics.deadline_s: at least 1; interval_hours = 0 runs no statistics")
     if config.pools.ticket_lifetime_s < 1:
         raise ConfigError("pools.ticket_lifetime_s: at least 1; a ticket that is expired when it is made binds nobody")
     return config

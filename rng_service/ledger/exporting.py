@@ -24,7 +24,7 @@ from rng_service.records.export import ExportHeader, ExportLine, draw_line, writ
 from rng_service.records.record import draw_record, record_digest, settle_record, ticket_record, void_record
 from rng_service.verify.evaluation import PoolEvaluator
 
-__all__ = ["digest_range", "export_digests"]
+__all__ = ["digest_range", "export_digests", "read_digests"]
 
 _SLOT_BYTES = 32
 
@@ -59,6 +59,15 @@ def export_digests(
         raise ConfigError(f"digests {first} to {last}: the ledger has {known_first} to {known_last}")
     header = ExportHeader(origin=origin, from_digest=first, to_digest=last, complete=session is None)
     return write_export(stream, header, _Export(engine, session, files).lines(first, last))
+
+
+def read_digests(
+    engine: Engine, first: int, last: int, *, files: GameFiles | None = None
+) -> Iterator[list[ExportLine]]:
+    """Yield the lines of each of the digests ``first`` … ``last``, held against the root that the log has of it."""
+    export = _Export(engine, None, files)
+    for seq in range(first, last + 1):
+        yield list(export.lines(seq, seq))
 
 
 class _Claim(NamedTuple):

@@ -15,10 +15,12 @@ from rng_service.log_entries import (
     PoolCommit,
     PoolTest,
     RtpTable,
+    StatsBegin,
+    StatsReport,
     parse_entry,
 )
 from rng_service.pools.lifecycle import Event
-from rng_service.public_files import game_path, par_paths, plan_path, rtp_table_paths
+from rng_service.public_files import game_path, par_paths, plan_path, rtp_table_paths, statistics_paths
 from rng_service.sequencer.context import Context, get_meta, move_pool, set_meta
 from rng_service.sequencer.site import write_index_page
 
@@ -28,7 +30,7 @@ BATCH = 512
 _SETTLED = "settled-size"
 # What the index page lists.
 _SHOWN = (GameRegistration.TYPE, GamePar.TYPE, RtpTable.TYPE)
-_NAMING_FILES = (*_SHOWN, PoolCommit.TYPE)
+_NAMING_FILES = (*_SHOWN, PoolCommit.TYPE, StatsBegin.TYPE, StatsReport.TYPE)
 
 
 def publish(context: Context, writer: LogWriter) -> int:
@@ -131,7 +133,10 @@ def _named_files(connection: Connection, entry: Entry) -> dict[str, bytes]:
         return {path: read_document(connection, path) for path in par_paths(entry.digest)}
     if isinstance(entry, RtpTable):
         return {path: read_document(connection, path) for path in rtp_table_paths(entry.seq)}
-    if isinstance(entry, PoolCommit) and entry.test_plan is not None:
-        path = plan_path(entry.test_plan)
+    if isinstance(entry, StatsReport) and entry.report is not None:
+        return {path: read_document(connection, path) for path in statistics_paths(entry.run)}
+    plan = entry.test_plan if isinstance(entry, PoolCommit) else entry.plan if isinstance(entry, StatsBegin) else None
+    if plan is not None:
+        path = plan_path(plan)
         return {path: read_document(connection, path)}
     return {}

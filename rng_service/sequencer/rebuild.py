@@ -16,7 +16,17 @@ from anchor.merkle import root_of
 from rng_service.ledger.documents import read_document
 from rng_service.ledger.models import POSITION_BITS, DigestRow, GameRow, GroupRow, LogEntryRow, PoolRow, RecordRow
 from rng_service.ledger.sequencing import indexed_entries
-from rng_service.log_entries import Digest, GamePar, PoolClose, PoolCommit, PoolVoid, RtpTable, parse_entry
+from rng_service.log_entries import (
+    Digest,
+    GamePar,
+    PoolClose,
+    PoolCommit,
+    PoolVoid,
+    RtpTable,
+    StatsBegin,
+    StatsReport,
+    parse_entry,
+)
 from rng_service.pools.deals import deal_secrets
 from rng_service.pools.lifecycle import State
 from rng_service.pools.slots import SECRET_BYTES, slot_leaves, slot_secrets
@@ -28,6 +38,7 @@ from rng_service.public_files import (
     par_paths,
     plan_path,
     rtp_table_paths,
+    statistics_paths,
     voids_path,
 )
 from rng_service.records.digest import DigestItem, build_digests
@@ -85,9 +96,10 @@ def _files(context: Context, connection: Connection, size: int, root: bytes) -> 
 
 
 def _documents(connection: Connection, size: int) -> Iterator[tuple[str, bytes]]:
-    """Yield the sheets and the tables that entries name by their hashes."""
+    """Yield the sheets, tables, plans and reports that entries name by their hashes."""
     naming = select(LogEntryRow.entry).where(
-        LogEntryRow.type.in_([GamePar.TYPE, RtpTable.TYPE]), LogEntryRow.log_index < size
+        LogEntryRow.type.in_([GamePar.TYPE, RtpTable.TYPE, StatsBegin.TYPE, StatsReport.TYPE]),
+        LogEntryRow.log_index < size,
     )
     for data in connection.scalars(naming).all():
         entry = parse_entry(bytes(data))
@@ -96,6 +108,10 @@ def _documents(connection: Connection, size: int) -> Iterator[tuple[str, bytes]]
             named = tuple(zip(par_paths(entry.digest), (entry.sheet, entry.page), strict=True))
         elif isinstance(entry, RtpTable):
             named = tuple(zip(rtp_table_paths(entry.seq), (entry.table, entry.csv, entry.page), strict=True))
+        elif isinstance(entry, StatsBegin) and entry.plan is not None:
+            named = ((plan_path(entry.plan), entry.plan),)
+        elif isinstance(entry, StatsReport) and entry.report is not None and entry.page is not None:
+            named = tuple(zip(statistics_paths(entry.run), (entry.report, entry.page), strict=True))
         for path, digest in named:
             content = read_document(connection, path)
             yield _checked(path, content, sha256(content).digest() == digest)

@@ -43,6 +43,7 @@ from rng_service.sequencer.rounds import NoRounds, RelayRounds, RoundSource
 from rng_service.sequencer.rtp_tables import TableDesk
 from rng_service.sequencer.signer import VaultSigner
 from rng_service.sequencer.site import write_index_page
+from rng_service.sequencer.statistics import StatisticsDesk
 from rng_service.sequencer.totals import write_totals
 from rng_service.vault.client import VaultClient
 from rng_service.vault.errors import VaultUnavailableError
@@ -145,6 +146,7 @@ class Sequencer:
         self._folded_us: int | None = None
         self._watch = Watch()
         self._tables = TableDesk()
+        self._statistics = StatisticsDesk()
 
     def open(self) -> None:
         """Check that ledger, vault and public directory belong together, and finish what a crash interrupted."""
@@ -172,7 +174,9 @@ class Sequencer:
         context = self._context
         self._stay_leader()
         self._refresh_keys()
-        done = refill(context, limit=_POOLS_A_STEP)
+        done = self._statistics.work(context)
+        if not self._statistics.sealing_stopped(context):
+            done += refill(context, limit=_POOLS_A_STEP)
         done += expire_tickets(context)
         done += dispose(context)
         done += self._digests.make(context, force=force)
@@ -203,6 +207,7 @@ class Sequencer:
         close_pools(self._context)
         write_totals(self._context, force=True)
         fold_rollups(self._context, None)
+        self._statistics.finish(self._context)
         publish(self._context, self._writer)
         erase_pools(self._context, self._writer.size)
         publish(self._context, self._writer)
@@ -234,6 +239,7 @@ class Sequencer:
 
     def close(self) -> None:
         """Let go of the log, the relays and the lease."""
+        self._statistics.close()
         self._writer.close()
         if self._rounds is not None:
             self._rounds.close()

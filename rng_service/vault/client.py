@@ -1,6 +1,6 @@
 """The vault's client, used by the front, the sequencer and the command line of the same node."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Final, NamedTuple, Self, TypeVar, cast
@@ -124,7 +124,7 @@ class VaultClient:
 
     def stream_test_bits(
         self, n_bytes: int, *, timeout_s: float | None = None
-    ) -> Iterator[vault_pb2.StreamTestBitsResponse]:
+    ) -> Generator[vault_pb2.StreamTestBitsResponse]:
         """Yield ``n_bytes`` (at most 1 GiB) of a test-only stream in parts; the first says which stream it is.
 
         Stop reading by closing the iterator. ``timeout_s`` is for the whole stream, None for no limit.
