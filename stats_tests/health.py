@@ -1,8 +1,8 @@
 """The health tests of a noise source, SP 800-90B section 4.4: repetition count and adaptive proportion.
 
-Samples are bytes. The source claims ``H`` bits of min-entropy for each of them (0 < H ≤ 8), and a test may signal a
-failure of a source that keeps its claim with probability at most 2^-k at each sample (repetition count) or window
-(adaptive proportion). Standard library only: what runs these tests all the time also keeps keys.
+Samples are bytes, one symbol in each. The source claims ``H`` bits of min-entropy for each of them (0 < H ≤ 8), and a
+test may signal a failure of a source that keeps its claim with probability at most 2^-k at each sample (repetition
+count) or window (adaptive proportion). Standard library only: what runs these tests all the time also keeps keys.
 
     repetition count       C = 1 + ceil(k / H)                          failure at C equal samples in a row
     adaptive proportion    C = 1 + critbinom(W, 2^-H, 1 - 2^-k)         failure at C samples equal to the first of W
@@ -13,6 +13,7 @@ for a fractional H, so it is enclosed between two fractions, and both ends must 
 
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cache
 from math import ceil
 from typing import Final
 
@@ -46,7 +47,10 @@ _PIECE: Final = 1 << 16
 
 
 class HealthFailureError(StatsError):
-    """A noise source failed: ``test`` says at which test, ``position`` at which sample, counted from the first one."""
+    """A noise source failed: ``test`` says at which test, ``position`` at which sample, counted from nought.
+
+    It is the sample with which the count reached its cut-off, whatever the pieces were in which samples came.
+    """
 
     def __init__(self, test: str, position: int, message: str) -> None:
         super().__init__(f"{test}: sample {position}: {message}")
@@ -63,18 +67,20 @@ def repetition_cutoff(claimed: Fraction | int, false_positive_bits: int = DEFAUL
     return 1 + ceil(false_positive_bits / _checked(claimed, false_positive_bits))
 
 
+@cache  # A tenth of a second for integers of a hundred thousand bits, and always the same ones.
 def adaptive_proportion_cutoff(
     claimed: Fraction | int, false_positive_bits: int = DEFAULT_FALSE_POSITIVE_BITS, *, window: int = WINDOW
 ) -> int:
     """Return C of the adaptive proportion test (section 4.4.2) for H = ``claimed`` bits a sample, in exact integers.
 
-    Never above ``window``, so that a window of one value alone always fails. Raises ValueError as `repetition_cutoff`.
+    ``window`` + 1, which no window reaches, for claims so low that a window of one value alone may come by chance; the
+    repetition count finds a stuck source then. Raises ValueError as `repetition_cutoff`.
     """
     low, high = _power_of_half(_checked(claimed, false_positive_bits))
     at_most = 1 + _critical_value(window, high, false_positive_bits)
     if low != high and at_most != 1 + _critical_value(window, low, false_positive_bits):
         raise ValueError(f"the cut-off for H = {claimed} is not decided at {_PRECISION} bits")
-    return min(window, at_most)
+    return at_most
 
 
 def _checked(claimed: Fraction | int, false_positive_bits: int) -> Fraction:
@@ -133,13 +139,21 @@ class _Window:
 class HealthTests:
     """Both tests on one source, sample after sample, across calls.
 
-    ``claimed`` is H, ``false_positive_bits`` is k. A failure is final: every later call raises it again, because what
-    made a source fail once is not known to be over. Not thread-safe.
+    ``claimed`` is H, ``false_positive_bits`` is k, ``window`` is W: `BINARY_WINDOW` for samples of two values. A
+    failure is final: every later call raises it again, because what made a source fail once is not known to be over.
+    Not thread-safe.
     """
 
-    def __init__(self, claimed: Fraction | int, false_positive_bits: int = DEFAULT_FALSE_POSITIVE_BITS) -> None:
+    def __init__(
+        self,
+        claimed: Fraction | int,
+        false_positive_bits: int = DEFAULT_FALSE_POSITIVE_BITS,
+        *,
+        window: int = WINDOW,
+    ) -> None:
         self.repetition_cutoff = repetition_cutoff(claimed, false_positive_bits)
-        self.proportion_cutoff = adaptive_proportion_cutoff(claimed, false_positive_bits)
+        self.proportion_cutoff = adaptive_proportion_cutoff(claimed, false_positive_bits, window=window)
+        self.window = window
         self.samples = 0
         self.failure: HealthFailureError | None = None
         self._last = -1
@@ -154,25 +168,24 @@ class HealthTests:
     def feed(self, samples: bytes) -> None:
         """Test the next ``samples``. Raises HealthFailureError, now and at every later call, when a test fails.
 
-        At the first failure the samples behind it were not looked at.
+        ``samples`` counts those that passed. At the first failure the samples behind it were not looked at.
         """
         if self.failure is not None:
             raise self.failure
         for start in range(0, len(samples), _PIECE):
             piece = samples[start : start + _PIECE]
-            try:
-                self._repetitions(piece)
-                self._proportions(piece)
-            except HealthFailureError as error:
-                self.failure = error
-                raise
+            found = [failure for failure in (self._repetitions(piece), self._proportions(piece)) if failure is not None]
+            if found:
+                self.failure = min(found, key=lambda failure: failure.position)
+                self.samples = self.failure.position
+                raise self.failure
             self.samples += len(piece)
 
-    def _repetitions(self, piece: bytes) -> None:
+    def _repetitions(self, piece: bytes) -> HealthFailureError | None:
         # Where the piece goes on with the run before it.
         first = len(piece) - len(piece.lstrip(bytes((self._last,)))) if self._last >= 0 else 0
         if self._run + first >= self.repetition_cutoff:
-            self._fail_repetition(self.repetition_cutoff - self._run - 1, self._last)
+            return self._repeated(self.repetition_cutoff - self._run - 1, self._last)
         # A sample that equals its neighbour is a zero byte of the exclusive or of the piece with itself, shifted; so a
         # run of C is C - 1 zeros, which `find` looks for at the speed of memory.
         size = len(piece) - 1
@@ -181,42 +194,49 @@ class HealthTests:
             differences = ((number ^ (number >> 8)) & ((1 << 8 * size) - 1)).to_bytes(size, "little")
             found = differences.find(bytes(self.repetition_cutoff - 1))
             if found >= 0:
-                self._fail_repetition(found + self.repetition_cutoff - 1, piece[found])
+                return self._repeated(found + self.repetition_cutoff - 1, piece[found])
         last = len(piece) - len(piece.rstrip(piece[-1:]))
         self._run = self._run + last if last == len(piece) and piece[-1] == self._last else last
         self._last = piece[-1]
+        return None
 
-    def _proportions(self, piece: bytes) -> None:
+    def _proportions(self, piece: bytes) -> HealthFailureError | None:
         position = 0
         window = self._window
         size = len(piece)
         cutoff = self.proportion_cutoff
         if window.left:
             position = min(window.left, size)
-            window.count += piece.count(window.value, 0, position)
+            count = window.count + piece.count(window.value, 0, position)
+            if count >= cutoff:
+                return self._too_many(window, piece, 0)
+            window.count = count
             window.left -= position
-            if window.count >= cutoff:
-                self._fail_proportion(window)
         while position < size:
-            end = position + WINDOW
+            end = position + self.window
             count = piece.count(piece[position], position, end)
             if count >= cutoff:
-                self._fail_proportion(_Window(self.samples + position, piece[position], count, 0))
+                return self._too_many(_Window(self.samples + position, piece[position], 0, 0), piece, position)
             if end > size:
                 self._window = _Window(self.samples + position, piece[position], count, end - size)
             position = end
+        return None
 
-    def _fail_repetition(self, offset: int, value: int) -> None:
-        raise HealthFailureError(
+    def _repeated(self, offset: int, value: int) -> HealthFailureError:
+        return HealthFailureError(
             "repetition-count",
             self.samples + offset,
             f"the value {value:#04x} came {self.repetition_cutoff} times in a row",
         )
 
-    def _fail_proportion(self, window: _Window) -> None:
-        raise HealthFailureError(
+    def _too_many(self, window: _Window, piece: bytes, offset: int) -> HealthFailureError:
+        """Return the failure of ``window``, of which the part from ``offset`` of ``piece`` on was not counted yet."""
+        offset -= 1
+        for _ in range(self.proportion_cutoff - window.count):
+            offset = piece.index(window.value, offset + 1)
+        return HealthFailureError(
             "adaptive-proportion",
-            window.start,
-            f"its value {window.value:#04x} came {window.count} times in the window of {WINDOW} samples that begins "
-            f"there, {self.proportion_cutoff} are too many",
+            self.samples + offset,
+            f"the value {window.value:#04x} came {self.proportion_cutoff} times in the window of {self.window} samples"
+            f" that begins at sample {window.start}",
         )
