@@ -16,6 +16,8 @@ _MOST_DOTS: Final = 400
 _BAND: Final = 0.99
 # So many standard deviations a count is off with probability 0.001.
 _FAR: Final = 3.2905
+# So much higher than the bars that the legend stands above them.
+_LEGEND_ROOM: Final = 1.35
 _SMALL: Final = {"width": 420, "height": 230}
 
 
@@ -77,7 +79,7 @@ def counts_plot(counts: Mapping[str, Any]) -> Plot:
     plot = Plot(
         f"how often each value came up, {counts['subject']}",
         _values_axis(counts["labels"]),
-        axis_for("how often", [0, *observed, *expected], show=_count),
+        axis_for("how often", [0, _LEGEND_ROOM * max(*observed, *expected)], show=_count),
         **_SMALL,
     )
     plot.bars([(place + 0.08, place + 0.92, count) for place, count in enumerate(observed)], "main", "found")
