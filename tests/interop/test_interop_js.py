@@ -8,6 +8,7 @@ from importlib import import_module
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from deal_story import tell_deals
 from operator_simulator import Operator, tell
 
@@ -147,6 +148,14 @@ def test_the_outcome_vectors_of_every_kind_of_step_agree():
     done = run("check_outcomes.mjs", TESTS / "vectors" / "outcome")
     assert done.returncode == 0, done.stderr
     assert done.stdout == "ok 42 outcomes\n"
+
+
+def test_the_verdicts_on_pools_agree_with_every_count_behind_them():
+    key = Ed25519PrivateKey.from_private_bytes(b"\1" * 32).public_key().public_bytes_raw()
+    vectors = TESTS / "vectors" / "pool-tests"
+    done = run("check_pool_tests.mjs", vectors, key.hex())
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == f"ok {len(list(vectors.glob('*.json')))} verdicts\n"
 
 
 def test_tickets_of_a_deal_are_verified_with_their_prizes(tmp_path):
