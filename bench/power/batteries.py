@@ -84,7 +84,7 @@ def weakness(make: MakeBytes, *, last: int = 26) -> Question:
     return Question("bytes", powers_of_two(12, last), ask)
 
 
-def duplicates_behind_a_gap(before: Bytes, behind: MakeBytes, *, most: int) -> Question:
+def duplicates_behind_a_gap(before: Callable[[], Bytes], behind: MakeBytes, *, most: int) -> Question:
     """`StreamDuplicates` on ``before`` and growing parts of ``behind``; sizes are those of the parts.
 
     ``most`` is smaller than the default by as much as ``before`` is shorter than the stream it stands for, so that
@@ -94,7 +94,7 @@ def duplicates_behind_a_gap(before: Bytes, behind: MakeBytes, *, most: int) -> Q
     def ask(sizes: Sequence[int]) -> Iterator[list[Hypothesis]]:
         for size in sizes:
             duplicates = StreamDuplicates(most=most)
-            duplicates.update(before)
+            duplicates.update(before())
             duplicates.update(behind(size))
             yield asked([duplicates.result()])
 

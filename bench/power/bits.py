@@ -9,7 +9,7 @@ from rng_service.vault.drbg import MAX_BYTES_PER_REQUEST, CtrDrbg
 
 __all__ = [
     "aes_ctr",
-    "aes_ctr_across_the_wrap",
+    "aes_ctr32",
     "ansi_c_low_bytes",
     "biased",
     "chacha20",
@@ -132,20 +132,14 @@ def repeating(size: int, seed: int = 0) -> Bytes:
     return np.resize(aes_ctr(MEBIBYTE, seed), size)
 
 
-def aes_ctr_across_the_wrap(size: int, seed: int = 0) -> Bytes:
-    """AES-CTR whose counter has only 32 bits, so that it begins again after 64 GiB.
+def aes_ctr32(size: int, seed: int = 0, *, first_block: int = 0) -> Bytes:
+    """AES-256-CTR whose counter has 32 bits only, so that it begins again after 2^32 blocks, 64 GiB.
 
-    The first half is the beginning of the stream; the second half lies across byte 2^36, half of it on either side.
-    What lies between is left out. So the last quarter equals the first one.
+    ``first_block`` is where in that to begin, so that nobody has to make 64 GiB to see what comes behind them.
     """
-    half = size // 2
-    before = (size - half) // 32 * 16  # whole blocks
-    parts = (
-        aes_ctr(half, seed),
-        aes_ctr(before, seed, first_block=(1 << 32) - before // 16),
-        aes_ctr(size - half - before, seed),
-    )
-    return np.concatenate(parts)
+    until_wrap = ((1 << 32) - first_block) * 16
+    found = aes_ctr(min(size, until_wrap), seed, first_block=first_block)
+    return found if size <= until_wrap else np.concatenate([found, aes_ctr32(size - until_wrap, seed)])
 
 
 def delivered_twice(size: int, seed: int = 0) -> Bytes:

@@ -80,9 +80,9 @@ def _streams(make: Make, seed: int) -> list[Hypothesis]:
 
 
 KINDS: Final[tuple[Kind, ...]] = (
-    Kind("SP 800-22, 64 Mbit", 12, 2, _sp800_22),
+    Kind("SP 800-22, 64 Mbit", 20, 2, _sp800_22),
     Kind("weakness, 256 KiB", 200, 20, _weakness(1 << 18)),
-    Kind("weakness, 16 MiB", 8, 2, _weakness(1 << 24)),
+    Kind("weakness, 16 MiB", 20, 2, _weakness(1 << 24)),
     Kind("gaming, 8,192 spins", 200, 40, _spins),
     Kind("gaming, 1,024 decks", 100, 50, _decks),
     Kind("streams, 256 of 256 bytes", 200, 200, _streams),
@@ -103,27 +103,13 @@ def run_batch(generator: str, make: Make, kind: Kind, first: int, last: int) -> 
 
 
 def with_bounds(tallies: list[Tally]) -> dict[str, Any]:
-    """Return all of them as JSON, and for each kind the sum with the exact chance of so many or more.
+    """Return all of them as JSON, and for each kind and over all the sum, with the exact chance of so many or more.
 
     A perfect source is suspicious or worse in at most 1 % of reports and fails in at most 0.01 % of them; runs are
     independent, so the numbers are at most binomial.
     """
-    totals = []
-    for name in dict.fromkeys(tally.kind for tally in tallies):
-        of_kind = [tally for tally in tallies if tally.kind == name]
-        runs = sum(tally.runs for tally in of_kind)
-        flagged = sum(tally.suspicious + tally.failed for tally in of_kind)
-        failed = sum(tally.failed for tally in of_kind)
-        totals.append(
-            {
-                "kind": name,
-                "runs": runs,
-                "flagged": flagged,
-                "failed": failed,
-                "chance_of_so_many_flagged": binomial_at_least(flagged, runs, THRESHOLDS.suspicious),
-                "chance_of_so_many_failed": binomial_at_least(failed, runs, THRESHOLDS.fail),
-            }
-        )
+    kinds = dict.fromkeys(tally.kind for tally in tallies)
+    totals = [_total(kind, [tally for tally in tallies if tally.kind == kind]) for kind in kinds]
     rows = [
         {
             "generator": tally.generator,
@@ -134,4 +120,18 @@ def with_bounds(tallies: list[Tally]) -> dict[str, Any]:
         }
         for tally in tallies
     ]
-    return {"runs": rows, "totals": totals}
+    return {"runs": rows, "totals": totals, "all": _total("all", tallies)}
+
+
+def _total(name: str, tallies: list[Tally]) -> dict[str, Any]:
+    runs = sum(tally.runs for tally in tallies)
+    flagged = sum(tally.suspicious + tally.failed for tally in tallies)
+    failed = sum(tally.failed for tally in tallies)
+    return {
+        "kind": name,
+        "runs": runs,
+        "flagged": flagged,
+        "failed": failed,
+        "chance_of_so_many_flagged": binomial_at_least(flagged, runs, THRESHOLDS.suspicious),
+        "chance_of_so_many_failed": binomial_at_least(failed, runs, THRESHOLDS.fail),
+    }

@@ -118,13 +118,20 @@ def _shared_seed() -> Entry:
 
 def _counter_wrap() -> Entry:
     near = 4 * bits.MEBIBYTE
-    before = np.concatenate([bits.aes_ctr(near), bits.aes_ctr(near, first_block=(1 << 32) - near // 16)])
+    last_blocks = (1 << 32) - near // 16
+
+    def before() -> Bytes:
+        return np.concatenate([bits.aes_ctr32(near), bits.aes_ctr32(near, first_block=last_blocks)])
+
+    def behind(size: int) -> Bytes:
+        return bits.aes_ctr32(near + size, first_block=last_blocks)[near:]
+
     # 8 MiB stand for 64 GiB: of 2^13 windows one is kept, as when all of it is read.
-    question = duplicates_behind_a_gap(before, bits.aes_ctr, most=(1 << 22) >> 13)
+    question = duplicates_behind_a_gap(before, behind, most=(1 << 22) >> 13)
     return Entry(
         "AES-CTR, counter of 32 bits",
         "begins again behind 64 GiB; what lies between the first and the last 4 MiB before that is skipped here",
-        {NIST: sp800_22(bits.aes_ctr, most=5), WEAKNESS: question, GAMING: wheel(bits.aes_ctr)},
+        {NIST: sp800_22(bits.aes_ctr32, most=5), WEAKNESS: question, GAMING: wheel(bits.aes_ctr32)},
         Witness(WEAKNESS, "duplicates, whole stream", 1 << 20),
     )
 

@@ -75,19 +75,35 @@ def _good(report: Mapping[str, Any]) -> str:
         lines.append(f"| {generator} | {' | '.join(_tally(found.get(kind)) for kind in kinds)} |")
     totals = {total["kind"]: total for total in report["good"]["totals"]}
     summed = [f"{totals[kind]['flagged']} of {totals[kind]['runs']:,}" for kind in kinds]
-    chances = [f"{totals[kind]['chance_of_so_many_flagged']:.2f}" for kind in kinds]
+    chances = [_chance(totals[kind]["chance_of_so_many_flagged"]) for kind in kinds]
     failed = [str(totals[kind]["failed"]) for kind in kinds]
+    of_fails = [_chance(totals[kind]["chance_of_so_many_failed"]) for kind in kinds]
     lines.append(f"| **all: suspicious or worse** | {' | '.join(summed)} |")
     lines.append(f"| chance of so many or more at 1 % | {' | '.join(chances)} |")
     lines.append(f"| **all: fail** | {' | '.join(failed)} |")
-    return "\n".join(lines)
+    lines.append(f"| chance of so many or more at 0.01 % | {' | '.join(of_fails)} |")
+    return "\n".join(lines) + "\n\n" + _everything(report["good"]["all"])
+
+
+def _everything(total: Mapping[str, Any]) -> str:
+    runs = total["runs"]
+    return (
+        f"All {runs:,} reports on good generators together: {total['flagged']} suspicious or worse, where up to"
+        f" {runs / 100:.0f} are expected (chance of so many or more: {_chance(total['chance_of_so_many_flagged'])});"
+        f" {total['failed']} fail, where up to {runs / 10_000:.2f} are expected"
+        f" ({_chance(total['chance_of_so_many_failed'])})."
+    )
 
 
 def _tally(run: Mapping[str, Any] | None) -> str:
     if run is None:
         return "-"
-    failed = f", {run['failed']} fail" if run["failed"] else ""
-    return f"{run['suspicious']} of {run['runs']}{failed}"
+    failed = f", {run['failed']} of them fail" if run["failed"] else ""
+    return f"{run['suspicious'] + run['failed']} of {run['runs']}{failed}"
+
+
+def _chance(chance: float) -> str:
+    return f"{chance:.2f}" if chance >= 0.01 else f"{chance:.1g}"
 
 
 def _run(report: Mapping[str, Any]) -> str:
