@@ -573,6 +573,7 @@ class GetStatusResponse(_message.Message):
     DRAINING_FIELD_NUMBER: _builtins.int
     UNPUBLISHED_RECORDS_FIELD_NUMBER: _builtins.int
     POOL_TESTS_FIELD_NUMBER: _builtins.int
+    FAILED_STATISTICS_RUNS_FIELD_NUMBER: _builtins.int
     origin: _builtins.str
     version: _builtins.str
     log_size: _builtins.int
@@ -585,6 +586,10 @@ class GetStatusResponse(_message.Message):
     def streams(self) -> _containers.RepeatedCompositeFieldContainer[Global___StreamStatus]: ...
     @_builtins.property
     def pool_tests(self) -> Global___PoolTests: ...
+    @_builtins.property
+    def failed_statistics_runs(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """Failed runs of statistics that nobody has seen to; with statistics.stop_on_fail no pool is sealed meanwhile."""
+
     def __init__(
         self,
         *,
@@ -597,14 +602,208 @@ class GetStatusResponse(_message.Message):
         draining: _builtins.bool = ...,
         unpublished_records: _builtins.int = ...,
         pool_tests: Global___PoolTests | None = ...,
+        failed_statistics_runs: _abc.Iterable[_builtins.int] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["pool_tests", b"pool_tests"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["digest_age_us", b"digest_age_us", "draining", b"draining", "log_size", b"log_size", "origin", b"origin", "pool_tests", b"pool_tests", "streams", b"streams", "unpublished_records", b"unpublished_records", "vault_reachable", b"vault_reachable", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["digest_age_us", b"digest_age_us", "draining", b"draining", "failed_statistics_runs", b"failed_statistics_runs", "log_size", b"log_size", "origin", b"origin", "pool_tests", b"pool_tests", "streams", b"streams", "unpublished_records", b"unpublished_records", "vault_reachable", b"vault_reachable", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___GetStatusResponse: _TypeAlias = GetStatusResponse  # noqa: Y015
+
+@_typing.final
+class DumpTestStreamRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BITS_FIELD_NUMBER: _builtins.int
+    bits: _builtins.int
+    """A multiple of 8, at most 2^33."""
+    def __init__(
+        self,
+        *,
+        bits: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bits", b"bits"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DumpTestStreamRequest: _TypeAlias = DumpTestStreamRequest  # noqa: Y015
+
+@_typing.final
+class DumpTestStreamResponse(_message.Message):
+    """DumpTestStreamResponse is one part of a dump; everything but data stands in the first one only."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RUN_FIELD_NUMBER: _builtins.int
+    DRBG_INSTANCE_FIELD_NUMBER: _builtins.int
+    DRBG_EPOCH_FIELD_NUMBER: _builtins.int
+    STREAM_FIELD_NUMBER: _builtins.int
+    DATA_FIELD_NUMBER: _builtins.int
+    run: _builtins.int
+    """The number under which the log announced the dump."""
+    drbg_instance: _builtins.str
+    drbg_epoch: _builtins.int
+    stream: _builtins.int
+    """The number of the stream among those of this instance."""
+    data: _builtins.bytes
+    """At most 64 KiB."""
+    def __init__(
+        self,
+        *,
+        run: _builtins.int = ...,
+        drbg_instance: _builtins.str = ...,
+        drbg_epoch: _builtins.int = ...,
+        stream: _builtins.int = ...,
+        data: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["data", b"data", "drbg_epoch", b"drbg_epoch", "drbg_instance", b"drbg_instance", "run", b"run", "stream", b"stream"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DumpTestStreamResponse: _TypeAlias = DumpTestStreamResponse  # noqa: Y015
+
+@_typing.final
+class StatisticsRun(_message.Message):
+    """StatisticsRun is one run of statistics, or one dump, as the log has it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RUN_FIELD_NUMBER: _builtins.int
+    PURPOSE_FIELD_NUMBER: _builtins.int
+    SUBJECT_FIELD_NUMBER: _builtins.int
+    BEGUN_US_FIELD_NUMBER: _builtins.int
+    VERDICT_FIELD_NUMBER: _builtins.int
+    ENDED_US_FIELD_NUMBER: _builtins.int
+    BITS_FIELD_NUMBER: _builtins.int
+    GAME_DIGEST_FIELD_NUMBER: _builtins.int
+    PROGRAM_FIELD_NUMBER: _builtins.int
+    ACKNOWLEDGED_FIELD_NUMBER: _builtins.int
+    run: _builtins.int
+    purpose: _builtins.str
+    """test or dump."""
+    subject: _builtins.str
+    """test-stream or opened."""
+    begun_us: _builtins.int
+    verdict: _builtins.str
+    """pass, suspicious, fail or interrupted; empty while it goes on, and for a dump."""
+    ended_us: _builtins.int
+    bits: _builtins.int
+    """Of a dump."""
+    game_digest: _builtins.bytes
+    """Of opened outcomes."""
+    program: _builtins.str
+    acknowledged: _builtins.bool
+    """Whether somebody has seen to a failure."""
+    def __init__(
+        self,
+        *,
+        run: _builtins.int = ...,
+        purpose: _builtins.str = ...,
+        subject: _builtins.str = ...,
+        begun_us: _builtins.int = ...,
+        verdict: _builtins.str = ...,
+        ended_us: _builtins.int = ...,
+        bits: _builtins.int = ...,
+        game_digest: _builtins.bytes = ...,
+        program: _builtins.str = ...,
+        acknowledged: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["acknowledged", b"acknowledged", "begun_us", b"begun_us", "bits", b"bits", "ended_us", b"ended_us", "game_digest", b"game_digest", "program", b"program", "purpose", b"purpose", "run", b"run", "subject", b"subject", "verdict", b"verdict"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___StatisticsRun: _TypeAlias = StatisticsRun  # noqa: Y015
+
+@_typing.final
+class ListStatisticsRunsRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    page_size: _builtins.int
+    page_token: _builtins.str
+    def __init__(
+        self,
+        *,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListStatisticsRunsRequest: _TypeAlias = ListStatisticsRunsRequest  # noqa: Y015
+
+@_typing.final
+class ListStatisticsRunsResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RUNS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    @_builtins.property
+    def runs(self) -> _containers.RepeatedCompositeFieldContainer[Global___StatisticsRun]: ...
+    def __init__(
+        self,
+        *,
+        runs: _abc.Iterable[Global___StatisticsRun] | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_page_token", b"next_page_token", "runs", b"runs"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListStatisticsRunsResponse: _TypeAlias = ListStatisticsRunsResponse  # noqa: Y015
+
+@_typing.final
+class AcknowledgeStatisticsRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RUN_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    run: _builtins.int
+    reason: _builtins.str
+    """A slug; it stands in the log."""
+    def __init__(
+        self,
+        *,
+        run: _builtins.int = ...,
+        reason: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["reason", b"reason", "run", b"run"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AcknowledgeStatisticsRequest: _TypeAlias = AcknowledgeStatisticsRequest  # noqa: Y015
+
+@_typing.final
+class AcknowledgeStatisticsResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AcknowledgeStatisticsResponse: _TypeAlias = AcknowledgeStatisticsResponse  # noqa: Y015
 
 @_typing.final
 class AcknowledgeRtpAlarmRequest(_message.Message):

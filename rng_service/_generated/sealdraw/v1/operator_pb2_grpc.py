@@ -100,6 +100,21 @@ class OperatorServiceStub:
                 request_serializer=sealdraw_dot_v1_dot_operator__pb2.ListRtpTablesRequest.SerializeToString,
                 response_deserializer=sealdraw_dot_v1_dot_operator__pb2.ListRtpTablesResponse.FromString,
                 _registered_method=True)
+        self.DumpTestStream = channel.unary_stream(
+                '/sealdraw.v1.OperatorService/DumpTestStream',
+                request_serializer=sealdraw_dot_v1_dot_operator__pb2.DumpTestStreamRequest.SerializeToString,
+                response_deserializer=sealdraw_dot_v1_dot_operator__pb2.DumpTestStreamResponse.FromString,
+                _registered_method=True)
+        self.ListStatisticsRuns = channel.unary_unary(
+                '/sealdraw.v1.OperatorService/ListStatisticsRuns',
+                request_serializer=sealdraw_dot_v1_dot_operator__pb2.ListStatisticsRunsRequest.SerializeToString,
+                response_deserializer=sealdraw_dot_v1_dot_operator__pb2.ListStatisticsRunsResponse.FromString,
+                _registered_method=True)
+        self.AcknowledgeStatistics = channel.unary_unary(
+                '/sealdraw.v1.OperatorService/AcknowledgeStatistics',
+                request_serializer=sealdraw_dot_v1_dot_operator__pb2.AcknowledgeStatisticsRequest.SerializeToString,
+                response_deserializer=sealdraw_dot_v1_dot_operator__pb2.AcknowledgeStatisticsResponse.FromString,
+                _registered_method=True)
         self.GetStatus = channel.unary_unary(
                 '/sealdraw.v1.OperatorService/GetStatus',
                 request_serializer=sealdraw_dot_v1_dot_operator__pb2.GetStatusRequest.SerializeToString,
@@ -204,6 +219,28 @@ class OperatorServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def DumpTestStream(self, request, context):
+        """DumpTestStream gives raw bits of a new test-only stream to a laboratory. It is announced in the log before the first
+        bit exists; asked again, it is another dump of another stream.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListStatisticsRuns(self, request, context):
+        """ListStatisticsRuns lists runs of statistics and dumps, newest first. For auditors and operators.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def AcknowledgeStatistics(self, request, context):
+        """AcknowledgeStatistics says in the log that somebody has seen to a failed run; pools are sealed again.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def GetStatus(self, request, context):
         """GetStatus says how the service is.
         """
@@ -278,6 +315,21 @@ def add_OperatorServiceServicer_to_server(servicer, server):
                     servicer.ListRtpTables,
                     request_deserializer=sealdraw_dot_v1_dot_operator__pb2.ListRtpTablesRequest.FromString,
                     response_serializer=sealdraw_dot_v1_dot_operator__pb2.ListRtpTablesResponse.SerializeToString,
+            ),
+            'DumpTestStream': grpc.unary_stream_rpc_method_handler(
+                    servicer.DumpTestStream,
+                    request_deserializer=sealdraw_dot_v1_dot_operator__pb2.DumpTestStreamRequest.FromString,
+                    response_serializer=sealdraw_dot_v1_dot_operator__pb2.DumpTestStreamResponse.SerializeToString,
+            ),
+            'ListStatisticsRuns': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListStatisticsRuns,
+                    request_deserializer=sealdraw_dot_v1_dot_operator__pb2.ListStatisticsRunsRequest.FromString,
+                    response_serializer=sealdraw_dot_v1_dot_operator__pb2.ListStatisticsRunsResponse.SerializeToString,
+            ),
+            'AcknowledgeStatistics': grpc.unary_unary_rpc_method_handler(
+                    servicer.AcknowledgeStatistics,
+                    request_deserializer=sealdraw_dot_v1_dot_operator__pb2.AcknowledgeStatisticsRequest.FromString,
+                    response_serializer=sealdraw_dot_v1_dot_operator__pb2.AcknowledgeStatisticsResponse.SerializeToString,
             ),
             'GetStatus': grpc.unary_unary_rpc_method_handler(
                     servicer.GetStatus,
@@ -637,6 +689,87 @@ class OperatorService:
             '/sealdraw.v1.OperatorService/ListRtpTables',
             sealdraw_dot_v1_dot_operator__pb2.ListRtpTablesRequest.SerializeToString,
             sealdraw_dot_v1_dot_operator__pb2.ListRtpTablesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DumpTestStream(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/sealdraw.v1.OperatorService/DumpTestStream',
+            sealdraw_dot_v1_dot_operator__pb2.DumpTestStreamRequest.SerializeToString,
+            sealdraw_dot_v1_dot_operator__pb2.DumpTestStreamResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListStatisticsRuns(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/sealdraw.v1.OperatorService/ListStatisticsRuns',
+            sealdraw_dot_v1_dot_operator__pb2.ListStatisticsRunsRequest.SerializeToString,
+            sealdraw_dot_v1_dot_operator__pb2.ListStatisticsRunsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def AcknowledgeStatistics(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/sealdraw.v1.OperatorService/AcknowledgeStatistics',
+            sealdraw_dot_v1_dot_operator__pb2.AcknowledgeStatisticsRequest.SerializeToString,
+            sealdraw_dot_v1_dot_operator__pb2.AcknowledgeStatisticsResponse.FromString,
             options,
             channel_credentials,
             insecure,

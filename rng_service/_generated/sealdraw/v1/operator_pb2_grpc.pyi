@@ -63,6 +63,14 @@ class OperatorServiceStub:
     """GetRtpTable returns one wish for a table, and the published document. For auditors and operators."""
     ListRtpTables: _grpc.UnaryUnaryMultiCallable[_operator_pb2.ListRtpTablesRequest, _operator_pb2.ListRtpTablesResponse]
     """ListRtpTables lists the wishes for tables, oldest first. For auditors and operators."""
+    DumpTestStream: _grpc.UnaryStreamMultiCallable[_operator_pb2.DumpTestStreamRequest, _operator_pb2.DumpTestStreamResponse]
+    """DumpTestStream gives raw bits of a new test-only stream to a laboratory. It is announced in the log before the first
+    bit exists; asked again, it is another dump of another stream.
+    """
+    ListStatisticsRuns: _grpc.UnaryUnaryMultiCallable[_operator_pb2.ListStatisticsRunsRequest, _operator_pb2.ListStatisticsRunsResponse]
+    """ListStatisticsRuns lists runs of statistics and dumps, newest first. For auditors and operators."""
+    AcknowledgeStatistics: _grpc.UnaryUnaryMultiCallable[_operator_pb2.AcknowledgeStatisticsRequest, _operator_pb2.AcknowledgeStatisticsResponse]
+    """AcknowledgeStatistics says in the log that somebody has seen to a failed run; pools are sealed again."""
     GetStatus: _grpc.UnaryUnaryMultiCallable[_operator_pb2.GetStatusRequest, _operator_pb2.GetStatusResponse]
     """GetStatus says how the service is."""
 
@@ -101,6 +109,14 @@ class OperatorServiceAsyncStub(OperatorServiceStub):
     """GetRtpTable returns one wish for a table, and the published document. For auditors and operators."""
     ListRtpTables: _aio.UnaryUnaryMultiCallable[_operator_pb2.ListRtpTablesRequest, _operator_pb2.ListRtpTablesResponse]  # type: ignore[assignment]
     """ListRtpTables lists the wishes for tables, oldest first. For auditors and operators."""
+    DumpTestStream: _aio.UnaryStreamMultiCallable[_operator_pb2.DumpTestStreamRequest, _operator_pb2.DumpTestStreamResponse]  # type: ignore[assignment]
+    """DumpTestStream gives raw bits of a new test-only stream to a laboratory. It is announced in the log before the first
+    bit exists; asked again, it is another dump of another stream.
+    """
+    ListStatisticsRuns: _aio.UnaryUnaryMultiCallable[_operator_pb2.ListStatisticsRunsRequest, _operator_pb2.ListStatisticsRunsResponse]  # type: ignore[assignment]
+    """ListStatisticsRuns lists runs of statistics and dumps, newest first. For auditors and operators."""
+    AcknowledgeStatistics: _aio.UnaryUnaryMultiCallable[_operator_pb2.AcknowledgeStatisticsRequest, _operator_pb2.AcknowledgeStatisticsResponse]  # type: ignore[assignment]
+    """AcknowledgeStatistics says in the log that somebody has seen to a failed run; pools are sealed again."""
     GetStatus: _aio.UnaryUnaryMultiCallable[_operator_pb2.GetStatusRequest, _operator_pb2.GetStatusResponse]  # type: ignore[assignment]
     """GetStatus says how the service is."""
 
@@ -214,6 +230,32 @@ class OperatorServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_operator_pb2.ListRtpTablesResponse, _abc.Awaitable[_operator_pb2.ListRtpTablesResponse]]:
         """ListRtpTables lists the wishes for tables, oldest first. For auditors and operators."""
+
+    @_abc_1.abstractmethod
+    def DumpTestStream(
+        self,
+        request: _operator_pb2.DumpTestStreamRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_operator_pb2.DumpTestStreamResponse], _abc.AsyncIterator[_operator_pb2.DumpTestStreamResponse]]:
+        """DumpTestStream gives raw bits of a new test-only stream to a laboratory. It is announced in the log before the first
+        bit exists; asked again, it is another dump of another stream.
+        """
+
+    @_abc_1.abstractmethod
+    def ListStatisticsRuns(
+        self,
+        request: _operator_pb2.ListStatisticsRunsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_operator_pb2.ListStatisticsRunsResponse, _abc.Awaitable[_operator_pb2.ListStatisticsRunsResponse]]:
+        """ListStatisticsRuns lists runs of statistics and dumps, newest first. For auditors and operators."""
+
+    @_abc_1.abstractmethod
+    def AcknowledgeStatistics(
+        self,
+        request: _operator_pb2.AcknowledgeStatisticsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_operator_pb2.AcknowledgeStatisticsResponse, _abc.Awaitable[_operator_pb2.AcknowledgeStatisticsResponse]]:
+        """AcknowledgeStatistics says in the log that somebody has seen to a failed run; pools are sealed again."""
 
     @_abc_1.abstractmethod
     def GetStatus(
