@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from rng_service.cli.options import json_option
+from rng_service.cli.stats_health import health
 
 __all__ = ["stats"]
 
@@ -14,6 +15,9 @@ __all__ = ["stats"]
 @click.group(short_help="Statistical tests of bits and outcomes.")
 def stats() -> None:
     """Run statistical tests. They find faults of a generator; they never show that one is fair, or unpredictable."""
+
+
+stats.add_command(health)
 
 
 @stats.command(epilog="Example: sealdraw stats run random.bin --sequences 100 --report fairness")
