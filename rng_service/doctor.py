@@ -153,6 +153,11 @@ def _vault(config: Config, state: vault_pb2.GetStateResponse, now_us: int) -> It
         yield Check(f"vault {measure.replace('_', ' ')}", verdict, answer)
     if not state.hardening:
         yield Check("vault hardening", Verdict.WEAK, "the vault's process has none", "run the vault as its own process")
+    if state.entropy.failed_test:
+        advice = "no pool is sealed: repair the source, then restart the vault"
+        yield Check("entropy source", Verdict.WRONG, state.entropy.failure or state.entropy.failed_test, advice)
+    else:
+        yield Check("entropy source", Verdict.OK, f"{state.entropy.samples} samples passed since the start")
     newest = max((key.created_us for key in state.receipt_keys), default=now_us)
     for name, days, created_us in (
         ("key-encryption key", config.keys.kek_days, state.kek_created_us),

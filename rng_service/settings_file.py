@@ -37,6 +37,8 @@ COMMENTED: Final[Mapping[str, str]] = {
     "pools.ready": "Activated pools that wait in each lane.",
     "pools.activation_deadline_s": "A pool whose beacon round has not come by then is opened and thrown away.",
     "pools.ticket_lifetime_s": "A ticket that was not drawn by then is void, and its slot is opened.",
+    "pools.test": "The vault tests each pool between activation and first draw. Without it commitments name no\n"
+    "plan, and every auditor's report counts pools that were not tested.",
     "beacon.kind": "Where the round comes from that nobody can choose: quicknet (drand), none, or development,\n"
     "which this machine signs itself and which protects nobody.",
     "beacon.relays": "",
