@@ -18,6 +18,7 @@ from rng_service.front.catalog import Catalog
 from rng_service.front.checks import CLASSES, Checks
 from rng_service.front.deal_service import DealService
 from rng_service.front.paging import page_token, read_page
+from rng_service.front.statistics_service import StatisticsService
 from rng_service.game_file_store import GameFileStore
 from rng_service.games import parse_game
 from rng_service.games.definition import has_deals
@@ -64,6 +65,7 @@ class OperatorService:
         self._draining = draining
         self._rotating = threading.Lock()
         self.deals = DealService(ledger, config)
+        self.statistics = StatisticsService(ledger, vault, config)
 
     def register_game(
         self,
@@ -291,6 +293,7 @@ class OperatorService:
             vault_reachable=reachable,
             draining=self._draining(),
             unpublished_records=unpublished,
+            failed_statistics_runs=self.statistics.failed_runs(),
             pool_tests=pool_tests,
         )
 

@@ -302,6 +302,19 @@ def _services(
             ),
             "GetRtpTable": method(operator_pb2.GetRtpTableRequest, tables.get_rtp_table, *inspect),
             "ListRtpTables": method(operator_pb2.ListRtpTablesRequest, tables.list_rtp_tables, *inspect),
+            "DumpTestStream": streaming(
+                operator_pb2.DumpTestStreamRequest,
+                operators.statistics.dump_test_stream,
+                callers=callers,
+                roles=frozenset(operate),
+                gate=gate,
+            ),
+            "ListStatisticsRuns": method(
+                operator_pb2.ListStatisticsRunsRequest, operators.statistics.list_statistics_runs, *inspect
+            ),
+            "AcknowledgeStatistics": method(
+                operator_pb2.AcknowledgeStatisticsRequest, operators.statistics.acknowledge_statistics, *operate
+            ),
             "GetStatus": method(operator_pb2.GetStatusRequest, operators.get_status, *operate),
         },
     }

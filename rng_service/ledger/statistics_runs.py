@@ -21,6 +21,7 @@ __all__ = [
     "TEST",
     "TEST_STREAM",
     "OpenedRange",
+    "RunRow",
     "StreamSource",
     "acknowledge_run",
     "begin_dump",

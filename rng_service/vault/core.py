@@ -475,9 +475,10 @@ class Vault:
         self._journal.append(frame)
         self.source_record.apply(frame)
 
-    def _seed_test_stream(self, number: int) -> Seeded:
+    def _seed_test_stream(self) -> Seeded:
         with self._lock, self._generator() as drbg:
-            return Seeded(drbg.new_test_stream(number), drbg.instance, drbg.epoch)
+            number = self.test_streams.next_number(drbg.instance)
+            return Seeded(drbg.new_test_stream(number), number, drbg.instance, drbg.epoch)
 
     def _rest(self) -> None:
         self._pause(_REST_S)

@@ -29,9 +29,10 @@ class Part(NamedTuple):
 
 
 class Seeded(NamedTuple):
-    """A fresh generator, and which instance of the vault's it was seeded by."""
+    """A fresh generator: stream ``number`` of those that this instance of the vault's generator has seeded."""
 
     generator: CtrDrbg
+    number: int
     instance: str
     epoch: int
 
@@ -39,7 +40,8 @@ class Seeded(NamedTuple):
 class TestStreams:
     """Gives one stream at a time, at most 1 GiB long and 32 MiB a second; counts what was given.
 
-    ``pause`` waits for so many seconds.
+    ``pause`` waits for so many seconds. ``streams`` counts over all instances, `next_number` from 1 in each: a report
+    of statistics names the stream that it is about, and gaps show which others were read.
     """
 
     __test__ = False  # pytest collects classes by this name's beginning
@@ -47,11 +49,17 @@ class TestStreams:
     def __init__(self, pause: Callable[[float], object]) -> None:
         self._pause = pause
         self._busy = threading.Lock()
+        self._instance = ""
+        self._of_instance = 0
         self.streams = 0
         self.given_bytes = 0
 
-    def read(self, seed: Callable[[int], Seeded], n_bytes: int) -> Iterator[Part]:
-        """Yield ``n_bytes`` in parts of at most 64 KiB, from what ``seed`` returns for the stream's number.
+    def next_number(self, instance: str) -> int:
+        """Return the number that the next stream of ``instance`` has; for the ``seed`` of `read`, which may fail."""
+        return self._of_instance + 1 if instance == self._instance else 1
+
+    def read(self, seed: Callable[[], Seeded], n_bytes: int) -> Iterator[Part]:
+        """Yield ``n_bytes`` in parts of at most 64 KiB, from the generator that ``seed`` returns.
 
         Raises VaultRefusedError ``test-stream-size``, ``test-stream-busy``, and what ``seed`` raises.
         """
@@ -60,14 +68,14 @@ class TestStreams:
         if not self._busy.acquire(blocking=False):
             raise VaultRefusedError("test-stream-busy", "another stream is being read; one is given at a time")
         try:
-            number = self.streams + 1
-            seeded = seed(number)
-            self.streams = number
+            seeded = seed()
+            self.streams += 1
+            self._instance, self._of_instance = seeded.instance, seeded.number
             try:
                 for start in range(0, n_bytes, MAX_BYTES_PER_REQUEST):
                     data = seeded.generator.generate(min(MAX_BYTES_PER_REQUEST, n_bytes - start))
                     self.given_bytes += len(data)
-                    yield Part(number, seeded.instance, seeded.epoch, data)
+                    yield Part(seeded.number, seeded.instance, seeded.epoch, data)
                     self._pause(len(data) / BYTES_PER_SECOND)
             finally:
                 seeded.generator.uninstantiate()
