@@ -15,6 +15,7 @@ from bench.power.batteries import SEQUENCE_BITS, Question, powers_of_two  # noqa
 from bench.power.calibration import KINDS, Tally, batches, run_batch, with_bounds  # noqa: E402
 from bench.power.catalogue import BAD, BATTERIES, GOOD  # noqa: E402
 from bench.power.search import ERROR_RATE, caught_by, search, thresholds_of  # noqa: E402
+from bench.power.second_look import SEEDS, look  # noqa: E402
 from bench.power.table import BEGIN, END, markdown, names_in, size_of, written_into  # noqa: E402
 from stats_tests.multiple import Hypothesis  # noqa: E402
 
@@ -195,3 +196,12 @@ def test_the_published_figures_say_of_every_generator_what_the_bench_expects():
         assert total["chance_of_so_many_flagged"] > 1e-3
         assert total["chance_of_so_many_failed"] > 1e-3
     assert SEQUENCE_BITS == 1_000_000
+
+
+def test_a_second_look_asks_one_column_of_sequences_that_no_run_has_seen():
+    found = look(bits.aes_ctr, (5,), template=85, sequences=6)
+    assert 0.0 < found <= 1.0
+    assert found == look(bits.aes_ctr, (5,), template=85, sequences=6)
+    assert found != look(bits.aes_ctr, (5,), template=86, sequences=6)
+    # Runs of the bench begin at a million.
+    assert max(SEEDS) < 1_000_000
