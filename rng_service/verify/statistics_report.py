@@ -39,13 +39,13 @@ def check_report(data: bytes, begun: StatsBegin, plan: StatisticsPlan, entry: St
         require(
             type(found) is type(value) and found == value,
             "stats-document",
-            f"{name} is {str(found)[:80]!r}, the log says {value!r}",
+            f"{name} is {_shown(found)}, the log says {value!r}",
         )
     verdict = members.get("verdict")
     require(
         verdict == entry.verdict,
         "stats-verdict",
-        f"the verdict is {str(verdict)[:80]!r}, the log says {entry.verdict!r}",
+        f"the verdict is {_shown(verdict)}, the log says {entry.verdict!r}",
     )
     looks = _objects(members, "looks")
     decided = _check_looks(looks, plan)
@@ -54,7 +54,8 @@ def check_report(data: bytes, begun: StatsBegin, plan: StatisticsPlan, entry: St
 
 
 def _check_looks(looks: list[dict[str, Any]], plan: StatisticsPlan) -> str:
-    """Return what looks lead to that were taken as planned; a run that came to none says nothing for its source."""
+    """Return what looks lead to that were taken as planned; a run that came to none has no verdict."""
+    require(looks, "stats-looks", "no look was taken: that run was interrupted")
     verdict = _SUSPICIOUS
     for number, (look, planned) in enumerate(zip_longest(looks, plan.looks[: len(looks)])):
         require(planned is not None, "stats-looks", f"{len(looks)} looks, the plan has {len(plan.looks)}")
@@ -64,7 +65,7 @@ def _check_looks(looks: list[dict[str, Any]], plan: StatisticsPlan) -> str:
         require(
             look.get("verdict") == verdict,
             "stats-verdict",
-            f"look {number} is {str(look.get('verdict'))[:80]!r}, by its smallest P-value {verdict!r}",
+            f"look {number} is {_shown(look.get('verdict'))}, by its smallest P-value {verdict!r}",
         )
     return verdict
 
@@ -75,7 +76,7 @@ def _check_thresholds(look: dict[str, Any], planned: PlannedLook, plan: Statisti
     require(
         stated == expected and not isinstance(stated[0], bool),
         "stats-looks",
-        f"(sequences, suspicious below, fail below) are {str(stated)[:200]}, planned are {expected}",
+        f"(sequences, suspicious below, fail below) are {_shown(*stated)}, planned are {_shown(*expected)}",
     )
 
 
@@ -90,8 +91,6 @@ def _check_decision(decision: object, looks: list[dict[str, Any]], hypotheses: l
 
     Data that did not last for the next look are shown, too, and decide nothing: the look before them was suspicious.
     """
-    if decision is None and not looks:
-        return
     if not isinstance(decision, dict):
         raise MalformedError("report of statistics: decision: expected an object")
     p_values = [_number(item, "p_value") for item in hypotheses]
@@ -100,11 +99,19 @@ def _check_decision(decision: object, looks: list[dict[str, Any]], hypotheses: l
     require(
         stated == found,
         "stats-verdict",
-        f"decided by (hypotheses, smallest corrected P-value) = {stated}, shown are {found}",
+        f"(hypotheses, smallest corrected P-value) are {_shown(*stated)}, shown are {_shown(*found)}",
     )
-    if looks and looks[-1].get("verdict") != _SUSPICIOUS:
+    if looks[-1].get("verdict") != _SUSPICIOUS:
         last = looks[-1].get("hypotheses"), _number(looks[-1], "smallest_adjusted_p")
-        require(last == stated, "stats-verdict", f"the last look decided by {last}, the report by {stated}")
+        require(last == stated, "stats-verdict", f"the last look has {_shown(*last)}, the decision {_shown(*stated)}")
+
+
+def _shown(*values: object) -> str:
+    """Return values of a report for a message; what is nested is not followed, for it may be nested without end."""
+    return ", ".join(
+        repr(value)[:80] if isinstance(value, str | int | float) else f"of type {type(value).__name__}"
+        for value in values
+    )
 
 
 def _number(members: dict[str, Any], name: str) -> float:
