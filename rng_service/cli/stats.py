@@ -7,7 +7,9 @@ from pathlib import Path
 import click
 
 from rng_service.cli.options import json_option
+from rng_service.cli.stats_dump import dump
 from rng_service.cli.stats_health import health
+from rng_service.cli.stats_status import acknowledge, runs
 
 __all__ = ["stats"]
 
@@ -17,6 +19,9 @@ def stats() -> None:
     """Run statistical tests. They find faults of a generator; they never show that one is fair, or unpredictable."""
 
 
+stats.add_command(dump)
+stats.add_command(runs)
+stats.add_command(acknowledge)
 stats.add_command(health)
 
 
