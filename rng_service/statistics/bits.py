@@ -198,7 +198,8 @@ class WeaknessExamination:
             self._watch.progress("bytes", self._size, size or 0)
 
     def _run(self) -> Iterator[TestResult]:
-        data = np.frombuffer(bytes(self._sample), dtype=np.uint8)
+        # A view: nothing is added to the sample before the tests are over and have let go of it.
+        data = np.frombuffer(self._sample, dtype=np.uint8)
         for test in WEAKNESS:
             reason = test.unsuitable(len(data))
             if reason is None:
