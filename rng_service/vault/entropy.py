@@ -13,7 +13,7 @@ from rng_service.encoding import lp, u64
 from rng_service.vault.drbg import SEED_BYTES, CtrDrbg
 from rng_service.vault.errors import DrbgError, EntropyFailedError, ForkedError
 from rng_service.vault.secret import KeyEncryptionKey, PoolKey, SecretBytes, SigningSeed
-from stats_tests.health import HealthFailureError, HealthTests
+from stats_tests.health import HealthFailureError, HealthTests, most_common_value_bits
 
 __all__ = ["CLAIMED_BITS", "EntropySource", "TestedSource", "VaultDrbg", "system_entropy"]
 
@@ -47,7 +47,8 @@ class TestedSource:
 
     Every sample of ``raw`` goes through one repetition count and one adaptive proportion test, for good. A block that
     is used lies between 1,024 samples that are thrown away, and is handed out only when all of them passed. The first
-    failure is final for this object: every later call raises EntropyFailedError at once. May be shared by threads.
+    failure is final for this object: every later call raises EntropyFailedError at once. An error of ``raw`` itself
+    goes through to the caller, who gets no byte. May be shared by threads.
     """
 
     __test__ = False  # pytest collects classes by this name's beginning
@@ -56,6 +57,7 @@ class TestedSource:
         self._raw = raw
         self._lock = threading.Lock()
         self._tests = HealthTests(CLAIMED_BITS)
+        self._failure: tuple[str, str] | None = None
 
     @property
     def samples(self) -> int:
@@ -65,29 +67,42 @@ class TestedSource:
     @property
     def failure(self) -> EntropyFailedError | None:
         """The failure that ended the source, None while it is good."""
-        error = self._tests.failure
-        return None if error is None else EntropyFailedError(error.test, str(error))
+        # A new error each time: one that is raised often would grow.
+        return None if self._failure is None else EntropyFailedError(*self._failure)
 
     def test(self) -> None:
-        """Test 65,536 samples that nothing is made of: the start-up test, and the test on demand."""
-        self._take(0, _ON_DEMAND, 0)
+        """Test 65,536 samples that nothing is made of: the start-up test, and the test on demand.
+
+        So many samples also show a value that comes too often for the claim, and not often enough for a window.
+        """
+        with self._lock:
+            found = most_common_value_bits(self._read(_ON_DEMAND))
+            if found < CLAIMED_BITS:
+                raise self._fail(
+                    "most-common-value", f"{found:.3f} bits of min-entropy in {_ON_DEMAND} samples, not {CLAIMED_BITS}"
+                )
 
     def __call__(self, n_bytes: int) -> bytes:
         """Return ``n_bytes`` that were tested with what came before and behind them."""
-        return self._take(_AROUND, n_bytes, _AROUND)
-
-    def _take(self, before: int, n_bytes: int, behind: int) -> bytes:
         with self._lock:
-            try:
-                if self._tests.failure is None:
-                    samples = self._raw(before + n_bytes + behind)
-                    if len(samples) != before + n_bytes + behind:
-                        raise DrbgError(f"the entropy source gave {len(samples)} bytes, not what was asked for")
-                    self._tests.feed(samples)
-                    return samples[before : before + n_bytes]
-                raise self._tests.failure
-            except HealthFailureError as error:
-                raise EntropyFailedError(error.test, str(error)) from error
+            return self._read(_AROUND + n_bytes + _AROUND)[_AROUND : _AROUND + n_bytes]
+
+    def _read(self, n_samples: int) -> bytes:
+        """Return samples of which all passed; the caller holds the lock."""
+        if (failure := self.failure) is not None:
+            raise failure
+        samples = self._raw(n_samples)
+        if len(samples) != n_samples:
+            raise DrbgError(f"the entropy source gave {len(samples)} bytes, not what was asked for")
+        try:
+            self._tests.feed(samples)
+        except HealthFailureError as error:
+            raise self._fail(error.test, str(error)) from error
+        return samples
+
+    def _fail(self, test: str, message: str) -> EntropyFailedError:
+        self._failure = test, message
+        return EntropyFailedError(test, message)
 
 
 class VaultDrbg:
