@@ -276,8 +276,8 @@ def _checked_verdict(begun: _Begun, tested: Tested) -> str:
 
 
 def _tell(context: Context, begun: _Begun, running: _Running, verdict: str) -> None:
-    subject = begun.entry.subject
-    _logger.info("statistics: run %s over a %s: %s", begun.entry.run, subject, verdict)
+    subject = "opened outcomes" if begun.entry.subject == OPENED else "a test stream"
+    _logger.info("statistics: run %s over %s: %s", begun.entry.run, subject, verdict)
     if running.isolation.get("network_reachable") != "no" or running.isolation.get("files_readable") != "no":
         context.warnings.append(
             f"statistics.not-isolated: the runner of run {begun.entry.run} could reach a network or read files; its "
