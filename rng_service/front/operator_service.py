@@ -271,10 +271,9 @@ class OperatorService:
             ).scalar_one()
             pool_tests = _pool_tests(connection)
         try:
-            self._vault.get_state()
-            reachable = True
+            source = _entropy_source(self._vault.get_state().entropy)
         except VaultError:
-            reachable = False
+            source = None
         streams = [
             operator_pb2.StreamStatus(
                 stream=stream.prefix.partition("/")[2].rstrip("/"),
@@ -290,7 +289,8 @@ class OperatorService:
             log_size=log_size,
             digest_age_us=max(0, _now_us() - newest) if newest is not None else 0,
             streams=streams,
-            vault_reachable=reachable,
+            vault_reachable=source is not None,
+            entropy_source=source,
             draining=self._draining(),
             unpublished_records=unpublished,
             failed_statistics_runs=self.statistics.failed_runs(),
@@ -331,6 +331,15 @@ def _check_game(name: str) -> None:
     checks = Checks()
     checks.name("name", name)
     checks.finish()
+
+
+def _entropy_source(entropy: vault_pb2.EntropyState) -> operator_pb2.EntropySource:
+    return operator_pb2.EntropySource(
+        samples=entropy.samples,
+        failed_test=entropy.failed_test,
+        failures=entropy.failures,
+        suspect_pools=entropy.suspect_pools,
+    )
 
 
 def _pool_tests(connection: Connection) -> operator_pb2.PoolTests:

@@ -574,6 +574,7 @@ class GetStatusResponse(_message.Message):
     UNPUBLISHED_RECORDS_FIELD_NUMBER: _builtins.int
     POOL_TESTS_FIELD_NUMBER: _builtins.int
     FAILED_STATISTICS_RUNS_FIELD_NUMBER: _builtins.int
+    ENTROPY_SOURCE_FIELD_NUMBER: _builtins.int
     origin: _builtins.str
     version: _builtins.str
     log_size: _builtins.int
@@ -590,6 +591,10 @@ class GetStatusResponse(_message.Message):
     def failed_statistics_runs(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
         """Failed runs of statistics that nobody has seen to; with statistics.stop_on_fail no pool is sealed meanwhile."""
 
+    @_builtins.property
+    def entropy_source(self) -> Global___EntropySource:
+        """Absent while the vault cannot be reached."""
+
     def __init__(
         self,
         *,
@@ -603,14 +608,53 @@ class GetStatusResponse(_message.Message):
         unpublished_records: _builtins.int = ...,
         pool_tests: Global___PoolTests | None = ...,
         failed_statistics_runs: _abc.Iterable[_builtins.int] | None = ...,
+        entropy_source: Global___EntropySource | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["pool_tests", b"pool_tests"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["entropy_source", b"entropy_source", "pool_tests", b"pool_tests"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["digest_age_us", b"digest_age_us", "draining", b"draining", "failed_statistics_runs", b"failed_statistics_runs", "log_size", b"log_size", "origin", b"origin", "pool_tests", b"pool_tests", "streams", b"streams", "unpublished_records", b"unpublished_records", "vault_reachable", b"vault_reachable", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["digest_age_us", b"digest_age_us", "draining", b"draining", "entropy_source", b"entropy_source", "failed_statistics_runs", b"failed_statistics_runs", "log_size", b"log_size", "origin", b"origin", "pool_tests", b"pool_tests", "streams", b"streams", "unpublished_records", b"unpublished_records", "vault_reachable", b"vault_reachable", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___GetStatusResponse: _TypeAlias = GetStatusResponse  # noqa: Y015
+
+@_typing.final
+class EntropySource(_message.Message):
+    """EntropySource is what keys are made from, by the health tests of SP 800-90B."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SAMPLES_FIELD_NUMBER: _builtins.int
+    FAILED_TEST_FIELD_NUMBER: _builtins.int
+    FAILURES_FIELD_NUMBER: _builtins.int
+    SUSPECT_POOLS_FIELD_NUMBER: _builtins.int
+    samples: _builtins.int
+    """Samples (bytes) that passed since the vault was started."""
+    failed_test: _builtins.str
+    """The test that failed; no key and no pool is made then until the vault is started with a good source. Empty while
+    it is good.
+    """
+    failures: _builtins.int
+    """Failures since the vault was set up."""
+    @_builtins.property
+    def suspect_pools(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Pools that were sealed since the last good test before a failure: opened to the public, never drawn from."""
+
+    def __init__(
+        self,
+        *,
+        samples: _builtins.int = ...,
+        failed_test: _builtins.str = ...,
+        failures: _builtins.int = ...,
+        suspect_pools: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["failed_test", b"failed_test", "failures", b"failures", "samples", b"samples", "suspect_pools", b"suspect_pools"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___EntropySource: _TypeAlias = EntropySource  # noqa: Y015
 
 @_typing.final
 class DumpTestStreamRequest(_message.Message):
