@@ -31,7 +31,7 @@ def main() -> int:
     started = time.perf_counter()
     tasks = list(tasks_of(options.only, options.scale))
     if not tasks:
-        known = ", ".join([*(entry.name for entry in BAD), *GOOD])
+        known = "; ".join([*(entry.name for entry in BAD), *GOOD])
         print(f"no generator is called {' or '.join(options.only)}; there are: {known}", file=sys.stderr)
         return 2
     if options.write and (options.only or options.scale < 1.0):

@@ -12,7 +12,9 @@ _BINARY_UNITS = ("bytes", "KiB", "MiB", "GiB")
 
 def markdown(report: Mapping[str, Any]) -> str:
     """Return everything that stands between the markers of docs/power.md."""
-    return "\n\n".join((_bad(report), _good(report), _run(report)))
+    parts = [_bad(report)] if report["bad"] else []
+    parts += [_good(report)] if report["good"]["runs"] else []
+    return "\n\n".join((*parts, _run(report)))
 
 
 def written_into(page: str, report: Mapping[str, Any]) -> str:

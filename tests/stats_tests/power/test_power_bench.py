@@ -10,7 +10,8 @@ import pytest
 ROOT = Path(__file__).parents[3]
 sys.path.insert(0, str(ROOT))
 
-from bench.power import bits, mappings, seeded  # noqa: E402
+from bench.power import __main__ as power  # noqa: E402
+from bench.power import bits, mappings, running, seeded  # noqa: E402
 from bench.power.batteries import SEQUENCE_BITS, Question, powers_of_two  # noqa: E402
 from bench.power.calibration import KINDS, Tally, batches, run_batch, with_bounds  # noqa: E402
 from bench.power.catalogue import BAD, BATTERIES, GOOD  # noqa: E402
@@ -205,3 +206,31 @@ def test_a_second_look_asks_one_column_of_sequences_that_no_run_has_seen():
     assert found != look(bits.aes_ctr, (5,), template=86, sequences=6)
     # Runs of the bench begin at a million.
     assert max(SEEDS) < 1_000_000
+
+
+def test_a_part_of_the_bench_is_named_by_part_of_a_name_and_reported_alone():
+    assert list(running.tasks_of(["nobody"], 1.0)) == []
+    (task,) = running.tasks_of(["SATTOLO"], 1.0)
+    finding, seconds = running._work(task)
+    assert seconds > 0.0
+    report = power._report(running.Found({(task.name, task.kind): finding}))
+    assert [entry["name"] for entry in report["bad"]] == ["Sattolo's shuffle"]
+    page = markdown({**report, "jobs": 1, "seconds": 1.0, "cpu_seconds": seconds})
+    assert "**64 decks**: arrangements" in page
+    assert "good generator" not in page
+    good = [task for task in running.tasks_of(["philox"], 0.01) if task.kind.startswith("streams")]
+    assert [running._work(task)[0].runs for task in good] == [2]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--only", "nobody"], "no generator is called nobody; there are: java.util.Random; "),
+        (["--only", "RANDU", "--write"], "--write publishes a whole run"),
+        (["--scale", "0.5", "--write"], "--write publishes a whole run"),
+    ],
+)
+def test_what_cannot_be_done_is_refused_before_anything_is_run(arguments, said, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["power", *arguments])
+    assert power.main() == 2
+    assert capsys.readouterr().err.startswith(said)
