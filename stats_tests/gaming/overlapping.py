@@ -1,15 +1,17 @@
 """Overlapping m-tuples, whose counts depend on each other."""
 
 from dataclasses import dataclass
+from functools import partial
 from typing import ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 
+from stats_tests.gaming.cells import guarded_tail, likelihood_ratio
 from stats_tests.gaming.lists import PublishedList
 from stats_tests.gaming.serial import grouped_for, product_probabilities
 from stats_tests.gaming.values import Values
 from stats_tests.results import TestResult, not_applicable
-from stats_tests.special import chi_squared_tail
 
 __all__ = ["OverlappingTuples"]
 
@@ -40,7 +42,8 @@ class OverlappingTuples:
                 continue
             difference = _psi_squared(grouped, length) - _psi_squared(grouped, length - 1)
             degrees = grouped.alphabet**length - grouped.alphabet ** (length - 1)
-            p_values.append(float(chi_squared_tail(degrees, difference)))
+            ratio = partial(_difference_of_ratios, grouped, length)
+            p_values.append(guarded_tail(degrees, difference, ratio))
             statistics[f"length {length}"] = {"groups": grouped.alphabet, "chi_squared": difference, "degrees": degrees}
         if None in p_values:
             reason = f"among {len(sequence)} values the rarest tuple is expected less than five times"
@@ -52,12 +55,22 @@ class OverlappingTuples:
 
 def _psi_squared(sequence: Values, length: int) -> float:
     """Return Σ (count - expected)² / expected over the tuples of the ring."""
+    counts, expected = _tuples(sequence, length)
+    return float(np.sum((counts - expected) ** 2 / expected))
+
+
+def _difference_of_ratios(sequence: Values, length: int) -> float:
+    """Return the same difference between likelihood ratios: it has the same limit, and a better tail."""
+    return likelihood_ratio(*_tuples(sequence, length)) - likelihood_ratio(*_tuples(sequence, length - 1))
+
+
+def _tuples(sequence: Values, length: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Return how often each tuple occurs on the ring, and how often that is expected."""
     count = len(sequence)
     ring = np.concatenate([sequence.values, sequence.values[: length - 1]]) if length > 1 else sequence.values
     numbers = ring[:count].astype(np.int32)
     for place in range(1, length):
         numbers *= sequence.alphabet
         numbers += ring[place : place + count]
-    probabilities = product_probabilities(sequence.probabilities, length)
-    expected = probabilities * count
-    return float(np.sum((np.bincount(numbers, minlength=len(expected)) - expected) ** 2 / expected))
+    expected = product_probabilities(sequence.probabilities, length) * count
+    return np.bincount(numbers, minlength=len(expected)), expected

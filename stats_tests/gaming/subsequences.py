@@ -7,11 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stats_tests.errors import InputError
-from stats_tests.gaming.cells import LEAST_EXPECTED
+from stats_tests.gaming.cells import LEAST_EXPECTED, guarded_tail, likelihood_ratio
 from stats_tests.gaming.lists import PublishedList
 from stats_tests.gaming.values import Values
 from stats_tests.results import TestResult, not_applicable
-from stats_tests.special import chi_squared_tail
 
 __all__ = ["EveryKth", "Split", "split_by_key"]
 
@@ -77,11 +76,16 @@ def split_by_key(sequence: Values, split: Split) -> TestResult:
     total = expected.sum(axis=0)
     together = float(np.sum((counts.sum(axis=0) - total) ** 2 / total))
     degrees = cells.alphabet - 1
-    furthest = float(np.min(chi_squared_tail(degrees, each)))
-    p_values = (
-        float(chi_squared_tail((groups - 1) * degrees, float(each.sum()) - together)),
-        1.0 if furthest >= 1.0 else float(-np.expm1(groups * np.log1p(-furthest))),
+    farthest = int(np.argmax(each))
+    furthest = guarded_tail(
+        degrees, float(each[farthest]), lambda: likelihood_ratio(counts[farthest], expected[farthest])
     )
+    difference = guarded_tail(
+        (groups - 1) * degrees,
+        float(each.sum()) - together,
+        lambda: likelihood_ratio(counts, expected) - likelihood_ratio(counts.sum(axis=0), total),
+    )
+    p_values = (difference, 1.0 if furthest >= 1.0 else float(-np.expm1(groups * np.log1p(-furthest))))
     return TestResult(name, p_values, statistics={"groups": groups, "cells": cells.alphabet})
 
 

@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import stats
 
 from stats_tests.gaming import OutcomeShape, Permutation, WithoutReplacement, outcomes_of
 from stats_tests.gaming.arrangements import cycles, rising_sequences
-from stats_tests.gaming.cells import pooled
+from stats_tests.gaming.cells import fit, pooled
 from stats_tests.gaming.coupon_collector import collection_lengths, collection_probabilities
 from stats_tests.gaming.deals import Adjacency, Inclusion, Overlaps, Positions, _neighbours, _sorted_law
 from stats_tests.gaming.duplicates import stretches
@@ -280,3 +281,22 @@ def test_rows_of_a_large_table_are_put_together_with_their_weights():
 @given(st.lists(st.lists(st.integers(0, 80), min_size=3, max_size=3), min_size=1, max_size=20))
 def test_rows_that_hold_a_number_twice_are_found(rows):
     assert distinct_rows(np.array(rows, dtype=np.uint8)).tolist() == [len(set(row)) == 3 for row in rows]
+
+
+@pytest.mark.parametrize(
+    ("total", "shares"),
+    [(1_000, (0.025, 0.025, 0.95)), (75, (1 / 3, 1 / 3, 1 / 3)), (500, (0.05, 0.35, 0.6))],
+    ids=["rare cells", "few in all", "one rare cell"],
+)
+def test_p_values_of_three_cells_are_what_they_say_however_small(total, shares):
+    # All ways to fall into three cells that are far from what is expected, and not too rare to matter.
+    first, second = (axis.ravel() for axis in np.indices((total + 1, total + 1)))
+    counts = np.stack([first, second, total - first - second], axis=1)[first + second <= total]
+    expected = total * np.array(shares)
+    far = np.sum((counts - expected) ** 2 / expected, axis=1) > 13.0
+    probability = stats.multinomial.pmf(counts, total, shares)
+    kept = far & (probability > 1e-18)
+    p_values = np.array([fit(row, np.array(shares)).p_value for row in counts[kept]])
+    for level in (5e-4, 1e-4, 1e-6, 1e-8, 1e-10, 1e-12):
+        true = float(probability[kept][p_values <= level].sum())
+        assert 0.2 * level < true < level, level
