@@ -76,10 +76,10 @@ class LogReport:
         if self.outages:
             lines.append(f"outages in all: {self.outage_total_s:.3f} seconds")
         lines.extend(_few("tables of returns", self.table_gaps))
-        lines.append("pool tests: " + _counts(self.pool_tests))
+        lines.append("pool tests: " + _counts(self.pool_tests).replace("_", " "))
         lines.extend(_few("pool tests", self.pool_test_notes))
         if self.statistics["runs"]:
-            lines.append("statistics: " + _counts(self.statistics))
+            lines.append("statistics: " + _counts(self.statistics).replace("_", " "))
             lines.extend(_few("statistics", self.statistics_notes))
         lines.extend(_few("unopened", self.unopened))
         lines.extend(f"opened voids: {line}" for line in self.opened_voids)

@@ -461,7 +461,7 @@ def test_runs_of_every_kind_are_counted_by_what_came_of_them(tmp_path):
         "unreported": 0,
     }
     text = "\n".join(report.lines())
-    assert "statistics: dumped_bits 16000000, dumps 2, fail 1, interrupted 1, pass 2, runs 7, suspicious 1" in text
+    assert "statistics: dumped bits 16000000, dumps 2, fail 1, interrupted 1, pass 2, runs 7, suspicious 1" in text
     assert "2 pass, 1 suspicious, 0 fail, 1 interrupted; a perfect source fails at most one run in 10000" in text
     assert "dice-99 version 1, base: 1 runs over the digests 0 to 1; 0 of these were left out" in text
     assert "test streams that were read" not in text
