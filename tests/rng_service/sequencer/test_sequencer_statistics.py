@@ -3,6 +3,7 @@
 import json
 import sys
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from sequencer_world import Killed
@@ -11,12 +12,15 @@ from rng_service.config import StatisticsConfig
 from rng_service.ledger.engine import reading, writing
 from rng_service.ledger.models import LogEntryRow
 from rng_service.ledger.statistics_runs import acknowledge_run, begin_dump, list_runs
-from rng_service.log_entries import StatsBegin, StatsReport, parse_entry
+from rng_service.log_entries import Incident, StatsBegin, StatsReport, parse_entry
 from rng_service.public_files import statistics_paths
+from rng_service.sequencer.rebuild import rebuild_public
 from rng_service.sequencer.statistics import StatisticsDesk
 from rng_service.statistics.runner_process import COMMAND
+from tests.support.binder import Binder
 
 HOUR_S = 3_600
+ROOT = Path(__file__).parents[3]
 
 
 @pytest.fixture
@@ -79,6 +83,187 @@ def test_a_test_stream_is_tested_once_an_interval_and_the_log_says_so(world):
     world.steps(1, seconds=4 * HOUR_S)
     settle(world)
     assert runs(world) == [(1, "pass"), (2, "pass")]
-    assert entries(world, StatsReport)[1].stream == 2
+    # The generator was replaced at the end of the day, and its streams count from 1.
+    again = entries(world, StatsReport)[1]
+    assert (again.drbg_instance != ended.drbg_instance, again.stream) == (True, 1)
     report = world.verify()
     assert report.entries["stats.report"] == 2
+
+
+ISOLATED = 'def say(kind, data): sys.stdout.buffer.write(kind + struct.pack(">I", len(data)) + data); sys.stdout.buffer.flush()\nsay(b"I", b"{}")\n'
+
+
+@pytest.mark.parametrize(
+    ("code", "reason"),
+    [
+        ("", "ends 1 bytes too early"),
+        ("sys.stdout.buffer.write(b'I' + bytes([255] * 4)); sys.stdout.flush(); time.sleep(60)", "at most 16384"),
+        ("sys.stdout.buffer.write(b'?garbage'); sys.stdout.flush(); sys.stdin.read()", "unknown kind"),
+        (ISOLATED + "say(b'E', b'no room')", "no room"),
+        (ISOLATED + "sys.stdout.buffer.write(b'R' + bytes([255] * 4)); sys.stdout.flush()", "at most 8388608"),
+        (ISOLATED + "say(b'R', b'not JSON'); say(b'P', b'')", "report of the runner"),
+        (ISOLATED + "say(b'R', b'{\"verdict\":\"pass\"}'); say(b'P', b'')", "format is"),
+        ("say = None; sys.stdout.buffer.write(b'I' + struct.pack('>I', 2) + b'[]')", "does not say what isolates it"),
+    ],
+)
+def test_a_runner_that_misbehaves_is_an_interrupted_run_and_nothing_of_it_is_published(world, caplog, code, reason):
+    start(world, runner(code))
+    settle(world)
+    assert runs(world) == [(1, "interrupted")]
+    assert reason in caplog.text
+    assert not (world.config.public_dir / "statistics").exists()
+    assert world.verify().entries["stats.report"] == 1
+
+
+def test_a_runner_that_hangs_is_ended_at_the_deadline(world, caplog):
+    world.with_config(statistics=replace(world.config.statistics, deadline_s=1))
+    start(world, runner("time.sleep(600)"))
+    settle(world)
+    assert runs(world) == [(1, "interrupted")]
+    assert "not done within 1 s" in caplog.text
+
+
+def test_a_run_of_a_sequencer_that_died_is_reported_as_interrupted_by_the_next_one(world):
+    def die(name):
+        if name == "statistics.begun":
+            raise Killed(name)
+
+    world.start(on_step=die)
+    with pytest.raises(Killed):
+        world.steps(1)
+    world.abandon()
+    start(world)
+    world.steps(2)
+    assert runs(world) == [(1, "interrupted")]
+    # Its bits are not asked for again; another run has its turn an hour later, under its own number.
+    assert len(entries(world, StatsBegin)) == 1
+    world.steps(1, seconds=HOUR_S)
+    settle(world)
+    assert runs(world) == [(1, "interrupted"), (2, "pass")]
+    world.verify()
+
+
+@pytest.mark.parametrize("step", ["statistics.recorded", "statistics.interrupted"])
+def test_a_death_behind_a_report_leaves_one_report(world, step):
+    def die(name):
+        if name == step:
+            raise Killed(name)
+
+    start(world, COMMAND if step == "statistics.recorded" else runner(""), on_step=die)
+    with pytest.raises(Killed):
+        settle(world)
+    world.sequencer._statistics.close()
+    world.abandon()
+    start(world)
+    world.steps(3)
+    assert runs(world) == [(1, "pass" if step == "statistics.recorded" else "interrupted")]
+    world.verify()
+
+
+def test_a_clean_stop_says_of_a_run_that_goes_on_that_it_was_interrupted(world):
+    start(world, runner("sys.stdin.read()"))
+    world.steps(2)
+    assert world.sequencer._statistics._begun.running is not None
+    world.sequencer.finish()
+    assert runs(world) == [(1, "interrupted")]
+    world.verify()
+
+
+# A runner whose source stands still: what a broken generator would come to.
+STANDING_STILL = """
+sys.path.insert(0, ROOT)
+import io
+from rng_service.statistics import runner, runner_work
+from rng_service.statistics.runner_isolation import give_up
+examine = runner_work.examine
+runner_work.examine = lambda job, stream, facts=(): examine(job, io.BytesIO(bytes(8_000_000)), facts)
+runner_work.warm_up = lambda: None
+runner.run(open(0, "rb"), sys.stdout.buffer, give_up())
+"""
+
+
+def pools_sealed(world):
+    return world.vault.get_state().pools
+
+
+def test_a_failed_run_is_an_incident_and_stops_the_sealing_of_pools_until_somebody_has_seen_to_it(world, caplog):
+    broken = StatisticsDesk(runner(STANDING_STILL.replace("ROOT", repr(str(ROOT)))))
+    world.start()
+    world.sequencer._statistics = broken
+    settle(world)
+    assert runs(world) == [(1, "fail")]
+    assert "statistics.failed: run 1" in caplog.text
+    assert [(entry.kind, entry.reason) for entry in entries(world, Incident)] == [("statistics-failed", "test-stream")]
+    sealed = len(pools_sealed(world))
+    world.register(version=2)
+    world.steps(3)
+    assert len(pools_sealed(world)) == sealed
+    with writing(world.engine) as connection:
+        values = {"origin": world.config.service.origin, "now_us": world.clock(), "reason": "drill", "caller": "alice"}
+        assert acknowledge_run(connection, run=1, **values)
+        assert not acknowledge_run(connection, run=1, **values)
+    world.steps(3)
+    assert len(pools_sealed(world)) > sealed
+    assert entries(world, Incident)[-1].kind == "statistics-acknowledged"
+    world.verify()
+
+
+def test_without_stop_on_fail_a_failed_run_stops_nothing(world):
+    world.with_config(statistics=replace(world.config.statistics, stop_on_fail=False))
+    start(world, runner(STANDING_STILL.replace("ROOT", repr(str(ROOT)))))
+    settle(world)
+    sealed = len(pools_sealed(world))
+    world.register(version=2)
+    world.steps(3)
+    assert len(pools_sealed(world)) > sealed
+
+
+def test_a_dump_between_begin_and_report_has_its_own_number(world):
+    start(world, runner("sys.stdin.read()"))
+    world.steps(2)
+    with writing(world.engine) as connection:
+        values = {"origin": world.config.service.origin, "now_us": world.clock(), "bits": 8, "caller": "lab"}
+        assert begin_dump(connection, **values).run == 2
+    world.steps(1)
+    world.sequencer.finish()
+    with reading(world.engine) as connection:
+        rows = list_runs(connection, before=None, limit=10)
+    assert [(row.run, row.purpose, row.verdict) for row in rows] == [(2, "dump", None), (1, "test", "interrupted")]
+    assert world.verify().entries["stats.begin"] == 2
+
+
+def test_opened_outcomes_are_tested_once_digests_have_enough_of_them_and_never_twice(world):
+    world.with_config(
+        statistics=replace(world.config.statistics, interval_hours=1), pools=replace(world.config.pools, size=2_048)
+    )
+    world.register(version=3)
+    start(world)
+    settle(world)
+    world.steps(5)
+    binder = Binder(world.engine, world.vault, world.clock)
+    for _ in range(22):
+        binder.draws(50)
+        world.steps(1)
+    world.steps(1, seconds=90)
+    settle(world)
+    opened = [entry for entry in entries(world, StatsBegin) if entry.subject == "opened"]
+    assert len(opened) == 1
+    assert runs(world)[-1] == (opened[0].run, "pass")
+    report = report_of(world, opened[0].run)
+    assert report["outcomes"] == 1_000
+    assert "stream" not in report
+    world.steps(1, seconds=2 * HOUR_S)
+    settle(world)
+    assert [entry for entry in entries(world, StatsBegin) if entry.subject == "opened"] == opened
+    world.verify()
+
+
+def test_lost_public_files_of_runs_come_back(world):
+    start(world)
+    settle(world)
+    paths = [world.config.public_dir / path for path in statistics_paths(1)]
+    before = [path.read_bytes() for path in paths]
+    for path in paths:
+        path.unlink()
+    rebuild_public(world.sequencer._context)
+    assert [path.read_bytes() for path in paths] == before
