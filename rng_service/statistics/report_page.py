@@ -44,7 +44,7 @@ _TITLES: Final = {
 # By the names of `stats_tests.gaming.PublishedList`, which needs numpy.
 _SHORT_LISTS: Final = {
     "GLI-11/GLI-19 §3.2.2 (2020)": "GLI",
-    "older fifteen-test list, e.g. 58 Pa. Code": "fifteen",
+    "older fifteen-test list, e.g. 58 Pa. Code §810a.5(c)": "fifteen",
 }
 _LISTS: Final = {
     "nist": "All fifteen tests of SP 800-22 Rev. 1a, with the published parameters.",

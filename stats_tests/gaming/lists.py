@@ -13,7 +13,7 @@ class PublishedList(StrEnum):
     """GLI_2020 names seven tests of the final outcome; the older list of fifteen lives on in regulation."""
 
     GLI_2020 = "GLI-11/GLI-19 §3.2.2 (2020)"
-    FIFTEEN = "older fifteen-test list, e.g. 58 Pa. Code"
+    FIFTEEN = "older fifteen-test list, e.g. 58 Pa. Code §810a.5(c)"
     ADDITIONAL = "additional"
 
 
