@@ -15,6 +15,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).parent))
 
 import core_benches
+import health_bench
 import ledger_bench
 import lookup_benches
 import rtp_benches
@@ -38,6 +39,7 @@ BENCHES: dict[str, Callable[[], dict[str, Any]]] = {
     "theory_5x3x60": theory_benches.theory_5x3x60,
     "theory_all_games": theory_benches.theory_all_games,
     "sts_100x1mbit": stats_bench.sts_100x1mbit,
+    "health_tests": health_bench.health_tests,
     "gaming_1m": stats_bench.gaming_1m,
     "draw_rate_with_rows": lambda: ledger_bench.draw_rate_with_rows(rows=LEDGER_ROWS),
 }

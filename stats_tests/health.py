@@ -204,8 +204,9 @@ class HealthTests:
         size = len(piece) - 1
         if size > 0:
             number = int.from_bytes(piece, "little")
-            differences = ((number ^ (number >> 8)) & ((1 << 8 * size) - 1)).to_bytes(size, "little")
-            found = differences.find(bytes(self.repetition_cutoff - 1))
+            # The last byte has nothing behind it to differ from.
+            differences = (number ^ (number >> 8)).to_bytes(size + 1, "little")
+            found = differences.find(bytes(self.repetition_cutoff - 1), 0, size)
             if found >= 0:
                 return self._repeated(found + self.repetition_cutoff - 1, piece[found])
         last = len(piece) - len(piece.rstrip(piece[-1:]))
