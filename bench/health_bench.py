@@ -1,7 +1,7 @@
 """The health tests of SP 800-90B over recorded samples, as `sealdraw stats health` runs them, and its estimators.
 
-Seconds are those of the processor: this is one thread that waits for nothing. The estimators run once for each assessment
-of a source, not all the time.
+Seconds are those of the processor: this is one thread that waits for nothing. The estimators run once for each
+assessment of a source, not all the time.
 """
 
 import io
