@@ -152,7 +152,10 @@ class _TextPrinter:
             click.echo(f"note: {note}")
         if report.plan is not None:
             _looks(finished.conclusion, report.plan)
-        _verdict(finished.conclusion, finished.decision)
+        if report.plan is not None and not finished.conclusion.looks:
+            click.echo(f"verdict: {finished.conclusion.verdict}  (no look of the plan was taken)")
+        else:
+            _verdict(finished.conclusion, finished.decision)
         for file in finished.written:
             click.echo(f"{file.path}  SHA-256 {file.sha256.hex()}")
 
