@@ -181,10 +181,16 @@ def _head(pdf: _Document, table: Table, widths: list[float]) -> None:
 
 def _cell(pdf: _Document, width: float, text: str, *, left: bool, fill: bool = False) -> None:
     """Write one cell; what does not fit is cut, and ends in dots."""
-    shown = _spelt(text)
-    while shown and pdf.get_string_width(shown) > width - 2:
-        shown = shown[: -4 if shown.endswith("...") else -1].rstrip(".") + "..." if len(shown) > 4 else ""
-    pdf.cell(width, _ROW_MM, shown, align="L" if left else "R", fill=fill)
+    pdf.cell(width, _ROW_MM, _fitting(pdf, _spelt(text), width - 2), align="L" if left else "R", fill=fill)
+
+
+def _fitting(pdf: _Document, text: str, width: float) -> str:
+    shown, kept = text, len(text)
+    while kept > 0 and (found := pdf.get_string_width(shown)) > width:
+        # Letters are of about equal width, so a few steps do.
+        kept = min(kept - 1, int(kept * width / found))
+        shown = f"{text[:kept].rstrip()}..."
+    return shown if kept > 0 else ""
 
 
 def _widths(pdf: _Document, table: Table) -> list[float]:
