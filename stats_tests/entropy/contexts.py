@@ -6,14 +6,14 @@ along an array, and nothing is looked up symbol by symbol.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["ContextLevel", "context_levels", "distinct_by_time", "running_best"]
+__all__ = ["ContextLevel", "context_levels", "running_best"]
 
 _SYMBOLS: Final = 256
 
@@ -42,7 +42,10 @@ class ContextLevel:
 
 
 def context_levels(values: NDArray[np.uint8], deepest: int, first: int) -> Iterator[ContextLevel]:
-    """Yield the levels of depth 1 … ``deepest`` with the places from ``first`` on that have so many symbols before."""
+    """Yield the levels of depth 1 … ``deepest``, which know nothing of what stands before the place ``first``.
+
+    Places before ``first`` are there, and mean nothing.
+    """
     size = len(values)
     places = np.arange(size, dtype=np.int32)
     fresh = np.zeros(size, dtype=np.bool_)
@@ -50,7 +53,7 @@ def context_levels(values: NDArray[np.uint8], deepest: int, first: int) -> Itera
     for depth in range(deepest + 1):
         level = _level(values, depth, places, fresh)
         if depth:
-            yield level if depth >= first else _level(values, depth, *_from(first, level))
+            yield level if depth >= first else _from(first, level)
         # What follows a place is the newest symbol of the context of the next one.
         places = level.places[level.by_follower] + np.int32(1)
         fresh = level.fresh_pairs
@@ -70,10 +73,20 @@ def _level(values: NDArray[np.uint8], depth: int, places: NDArray[np.int32], fre
     return ContextLevel(depth, places, fresh, followers, by_follower, fresh_pairs)
 
 
-def _from(first: int, level: ContextLevel) -> tuple[NDArray[np.int32], NDArray[np.bool_]]:
-    kept = level.places >= first
-    groups = level.groups[kept]
-    return level.places[kept], np.diff(groups, prepend=np.int32(0)) != 0
+def _from(first: int, level: ContextLevel) -> ContextLevel:
+    """Let contexts begin anew at ``first``: what was before is as if it had been others."""
+    return replace(
+        level,
+        fresh=_anew(level.fresh, level.places, first),
+        fresh_pairs=_anew(level.fresh_pairs, level.places[level.by_follower], first),
+    )
+
+
+def _anew(fresh: NDArray[np.bool_], places: NDArray[np.int32], first: int) -> NDArray[np.bool_]:
+    behind = np.flatnonzero(places < first) + 1
+    again = fresh.copy()
+    again[behind[behind < len(fresh)]] = True
+    return again
 
 
 def _without_last(
@@ -92,17 +105,6 @@ def _without_single(places: NDArray[np.int32], fresh: NDArray[np.bool_]) -> tupl
     single = fresh.copy()
     single[:-1] &= fresh[1:]
     return (places[~single], fresh[~single]) if single.any() else (places, fresh)
-
-
-def distinct_by_time(size: int, repeated: NDArray[np.int32], first: int) -> NDArray[np.int64]:
-    """Return how many different things were seen up to each place of ``size``, both included.
-
-    ``repeated`` are the places of things that were seen before, ``first`` is the first place that counts.
-    """
-    new = np.ones(size, dtype=np.bool_)
-    new[:first] = False
-    new[repeated] = False
-    return np.cumsum(new)
 
 
 def running_best(level: ContextLevel, counted: NDArray[np.bool_] | None = None) -> NDArray[np.int64]:

@@ -5,7 +5,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from stats_tests.entropy.contexts import ContextLevel, context_levels, distinct_by_time, running_best
+from stats_tests.entropy.contexts import ContextLevel, context_levels, running_best
 from stats_tests.entropy.prediction import Scoreboard
 from stats_tests.entropy.results import Estimate
 from stats_tests.entropy.symbols import Symbols
@@ -32,10 +32,13 @@ def multi_mmc(symbols: Symbols, *, most_pairs: int = _MOST_PAIRS) -> Estimate:
     right = np.zeros(size, dtype=np.uint16)
     for level in context_levels(symbols.values, _DEEPEST, first=0):
         best = running_best(level, _learned(level, size, most_pairs))
-        bit = np.uint16(1 << level.depth - 1)
         said = best > 0
-        predicted[level.places[said]] |= bit
-        right[level.places[said & (best.astype(np.uint8) == level.followers)]] |= bit
+        # One step through memory in disorder, and the rest in order.
+        found = np.zeros(size, dtype=np.uint8)
+        found[level.places] = said * np.uint8(1) + (said & (best.astype(np.uint8) == level.followers))
+        shift = np.uint16(level.depth - 1)
+        predicted |= (found > 0).astype(np.uint16) << shift
+        right |= (found > 1).astype(np.uint16) << shift
     scoreboard = Scoreboard(_DEEPEST)
     for start in range(2, size, _BLOCK):
         end = min(size, start + _BLOCK)
@@ -45,11 +48,14 @@ def multi_mmc(symbols: Symbols, *, most_pairs: int = _MOST_PAIRS) -> Estimate:
 
 def _learned(level: ContextLevel, size: int, most_pairs: int) -> NDArray[np.bool_] | None:
     """Return which followers count: those of pairs that were first seen before the model was full; None for all."""
-    in_order = level.places[level.by_follower]
-    distinct = distinct_by_time(size, in_order[~level.fresh_pairs], level.depth)
-    if distinct[-1] <= most_pairs:
+    repeated = int(np.count_nonzero(~level.fresh_pairs))
+    if size - level.depth - repeated <= most_pairs:
         return None
-    last = int(np.searchsorted(distinct, most_pairs))
+    in_order = level.places[level.by_follower]
+    new = np.ones(size, dtype=np.bool_)
+    new[: level.depth] = False
+    new[in_order[~level.fresh_pairs]] = False
+    last = int(np.searchsorted(np.cumsum(new), most_pairs))
     in_time = in_order <= last
     # A pair is learned when its first place was in time: it is the first one of its run.
     first_of = np.maximum.accumulate(np.where(level.fresh_pairs, np.arange(len(in_order)), 0))
