@@ -42,15 +42,16 @@ class OperatorSide:
                 metadata=_METADATA,
             )
 
-    def await_pools(self, ready: int) -> int:
-        """Return once every stream has ``ready`` activated pools, with the number of pools."""
+    def await_pools(self, ready: int, streams: int) -> int:
+        """Return once each of so many streams has ``ready`` pools to draw from, with the number of pools."""
 
         def look() -> tuple[int, int]:
             answer = self._operator.GetStatus(operator_pb2.GetStatusRequest(), timeout=_CALL_S, metadata=_METADATA)
             found = [min(ready, stream.ready_pools) for stream in answer.streams]
-            return sum(found), ready * max(1, len(found))
+            # A front that is busy learns of one stream after the other.
+            return sum(found), ready * max(streams, len(found))
 
-        return self._await(look, "pools were not activated")
+        return self._await(look, "pools were not activated and tested")
 
     def retire(self, games: Iterable[GameDefinition]) -> None:
         """End every game: what is left of its pools is opened to the public."""

@@ -160,7 +160,7 @@ def _open_for_business(
     narrator.step("pools")
     operator.register(games)
     ready = done.config.pools.ready
-    pools = operator.await_pools(ready)
+    pools = operator.await_pools(ready, len(games))
     narrator.done(
         f"{len(games)} games registered; {pools} pools of {POOL_SIZE:,} slots sealed, published, activated, tested"
     )
