@@ -18,6 +18,7 @@ from rng_service.sequencer.rebuild import rebuild_public
 from rng_service.sequencer.statistics import StatisticsDesk
 from rng_service.statistics.runner_process import COMMAND
 from tests.support.binder import Binder
+from tests.support.postgres import new_database
 
 HOUR_S = 3_600
 ROOT = Path(__file__).parents[3]
@@ -232,7 +233,11 @@ def test_a_dump_between_begin_and_report_has_its_own_number(world):
     assert world.verify().entries["stats.begin"] == 2
 
 
-def test_opened_outcomes_are_tested_once_digests_have_enough_of_them_and_never_twice(world):
+@pytest.mark.parametrize("database", ["sqlite", "postgresql"])
+def test_opened_outcomes_are_tested_once_digests_have_enough_of_them_and_never_twice(make_world, database):
+    world = make_world(None if database == "sqlite" else new_database(), size=64)
+    world.with_config(statistics=StatisticsConfig(interval_hours=24))
+    world.register()
     world.with_config(
         statistics=replace(world.config.statistics, interval_hours=1), pools=replace(world.config.pools, size=2_048)
     )
