@@ -15,10 +15,12 @@ class Plot:
     """A plot, ``width`` by ``height`` pixels; what is added later is drawn on top.
 
     ``kind`` of a mark is one of the classes that the page's style sheet knows: ``main``, ``second``, ``band``,
-    ``wide``, ``good``, ``bad``, ``guide``.
+    ``wide``, ``good``, ``bad``, ``guide``. The legend stands at the right, or where ``legend_left`` says so.
     """
 
-    def __init__(self, title: str, x: Axis, y: Axis, *, width: int = 680, height: int = 320) -> None:
+    def __init__(
+        self, title: str, x: Axis, y: Axis, *, width: int = 680, height: int = 320, legend_left: bool = False
+    ) -> None:
         self.title = title
         self.width = width
         self.height = height
@@ -26,6 +28,7 @@ class Plot:
         self._y = y
         self._marks: list[Shape] = []
         self._legend: list[tuple[str, str]] = []
+        self._legend_left = legend_left
 
     def line(self, points: Iterable[Point], kind: str = "main", label: str = "") -> None:
         """Join ``points`` by a line."""
@@ -86,6 +89,10 @@ class Plot:
         parts: list[Shape] = []
         for number, (kind, label) in enumerate(self._legend):
             y = _TOP + 14 + 16 * number
+            if self._legend_left:
+                parts.append(Bar(kind, _LEFT + 8, y - 9, 12, 8, key=True))
+                parts.append(Label(_LEFT + 26, y, "start", label))
+                continue
             x = self.width - _RIGHT - 8
             parts.append(Bar(kind, x - 14, y - 9, 12, 8, key=True))
             parts.append(Label(x - 20, y, "end", label))

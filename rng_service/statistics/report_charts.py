@@ -2,13 +2,19 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from math import log10, sqrt
-from typing import Any, Final
+from typing import Any, Final, TypedDict
 
 from scipy import special  # type: ignore[import-untyped]
 
 from rng_service.report import Axis, Plot, axis_for
 
 __all__ = ["counts_plot", "histogram_plot", "quantile_plot", "residual_plot"]
+
+
+class _Size(TypedDict):
+    width: int
+    height: int
+
 
 # A P-value of 0 has no logarithm; nothing below this is told apart in a picture.
 _LEAST_SHOWN: Final = 1e-20
@@ -18,7 +24,8 @@ _BAND: Final = 0.99
 _FAR: Final = 3.2905
 # So much higher than the bars that the legend stands above them.
 _LEGEND_ROOM: Final = 1.35
-_SMALL: Final = {"width": 420, "height": 230}
+_SMALL: Final[_Size] = {"width": 420, "height": 230}
+_LARGE: Final[_Size] = {"width": 460, "height": 270}
 
 
 def histogram_plot(title: str, histogram: Sequence[int], *, small: bool = False) -> Plot:
@@ -35,7 +42,7 @@ def histogram_plot(title: str, histogram: Sequence[int], *, small: bool = False)
     spread = _FAR * sqrt(expected * (1 - 1 / parts))
     low, high = max(0.0, expected - spread), expected + spread
     x = Axis("P-value", 0, 1, tuple((tick / 5, f"{tick / 5:g}") for tick in range(6)))
-    plot = Plot(title, x, axis_for("how many", [0, high, *counts], show=_count), **(_SMALL if small else {}))
+    plot = Plot(title, x, axis_for("how many", [0, high, *counts], show=_count), **(_SMALL if small else _LARGE))
     plot.band([(0, low), (1, low)], [(0, high), (1, high)], "band")
     plot.bars([(place / parts, (place + 1) / parts, count) for place, count in enumerate(counts)])
     plot.rule(expected, "guide")
@@ -45,7 +52,8 @@ def histogram_plot(title: str, histogram: Sequence[int], *, small: bool = False)
 def quantile_plot(p_values: Iterable[float]) -> Plot:
     """Return the P-values in order against where those of a perfect source should lie, both as -log10.
 
-    What is likely lies lower left, what is rare upper right. The band holds each P-value with probability 0.99.
+    What is likely lies lower left, what is rare upper right. The band holds each P-value with probability 0.99. What is
+    below 1e-20 is drawn there.
     """
     ordered = sorted(max(p_value, _LEAST_SHOWN) for p_value in p_values)
     total = len(ordered)
@@ -58,6 +66,8 @@ def quantile_plot(p_values: Iterable[float]) -> Plot:
         "P-values in order against their expectation",
         axis_for("expected, -log10 P", [0, *expected.values()]),
         axis_for("found, -log10 P", [0, *observed, *(value for _, value in high)]),
+        legend_left=True,
+        **_LARGE,
     )
     plot.band(low, high, "band", "99 % of perfect sources, each")
     last = max(expected.values())

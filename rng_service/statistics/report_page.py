@@ -227,7 +227,7 @@ def _p_values(page: Page, document: Document) -> None:
         "Left: of a perfect source each part holds about as many as the dashed line says, and 999 of 1,000 parts lie "
         "in the band. Tests that look at the same data move together, and a bound that was not reached counts as "
         "P = 1, so the last part may be high. Right: dots above the band are rarer than chance; dots below "
-        "it are bounds and counts, which can be larger than expected without harm.",
+        "it are bounds and counts, which can be larger than expected without harm. What is below 1e-20 is drawn there.",
         soft=True,
     )
     each = [test for test in document["tests"] if test["p_values"] >= _LEAST_FOR_PICTURE]
