@@ -91,8 +91,8 @@ def assess(
 ) -> Assessment:
     """Run every estimator that applies; ``samples`` are below 2^``symbol_bits``. Raises ValueError when there are none.
 
-    A million samples of eight bits take about half a minute, nearly all of it for the eight million bits, and half a
-    gigabyte of memory. ``progress`` hears how many estimators of how many are done.
+    A million samples of eight bits take half a minute, most of it for the eight million bits, and 0.9 GB of memory.
+    ``progress`` hears how many estimators of how many are done.
     """
     if not len(samples):
         raise ValueError("there are no samples")

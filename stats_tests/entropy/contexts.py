@@ -113,18 +113,22 @@ def running_best(level: ContextLevel, counted: NDArray[np.bool_] | None = None) 
     Of equally common ones it is the greatest symbol; 0 where nothing followed yet. ``counted`` says which followers
     count (all).
     """
-    here = np.arange(len(level.places))
-    begin = np.maximum.accumulate(np.where(level.fresh_pairs, here, 0))
-    times = np.empty(len(here), dtype=np.int64)
-    times[level.by_follower] = here - begin + 1
-    keys = times * _SYMBOLS + level.followers
+    size = len(level.places)
+    here = np.arange(size, dtype=np.int32)
+    times = np.empty(size, dtype=np.int32)
+    times[level.by_follower] = here - np.maximum.accumulate(np.where(level.fresh_pairs, here, 0)) + 1
+    keys = times.astype(np.int64)
+    keys *= _SYMBOLS
+    keys += level.followers
     if counted is not None:
         keys[~counted] = 0
     # A count never falls, so the best one yet is the running maximum; contexts do not mix when each is lifted above
     # the one before.
-    lift = level.groups * np.int64((len(here) + 1) * _SYMBOLS)
+    lift = level.groups.astype(np.int64)
+    lift *= (size + 1) * _SYMBOLS
     keys += lift
-    best = np.zeros(len(here), dtype=np.int64)
-    best[1:] = np.maximum.accumulate(keys)[:-1] - lift[1:]
+    np.maximum.accumulate(keys, out=keys)
+    best = np.zeros(size, dtype=np.int64)
+    np.subtract(keys[:-1], lift[1:], out=best[1:])
     best[level.fresh] = 0
     return best
