@@ -8,9 +8,10 @@ import http.client
 import shutil
 import socket
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 
@@ -29,6 +30,7 @@ from rng_service.errors import LedgerError
 from rng_service.ledger.engine import open_engine, reading
 from rng_service.ledger.models import DigestRow, GroupRow
 from rng_service.ledger.pool_tests import count_pool_tests
+from rng_service.ledger.statistics_runs import failed_runs
 from rng_service.pools.rejections import RejectionRate
 from rng_service.supervision.plan import split_address
 from rng_service.vault.client import VaultClient
@@ -235,8 +237,10 @@ def _ledger_facts(config: Config, engine: Engine, clock_us: Callable[[], int]) -
             select(func.count()).select_from(GroupRow).where(GroupRow.digest_seq.is_(None))
         ).scalar_one()
         tests = count_pool_tests(connection)
+        failed = failed_runs(connection)
     yield Check("ledger", Verdict.OK, durable)
     yield _pool_tests(config, tests)
+    yield _statistics(config, failed)
     if newest is None:
         yield Check("digests", Verdict.NOTE, "none yet")
         return
@@ -259,6 +263,20 @@ def _pool_tests(config: Config, rate: RejectionRate) -> Check:
     if not config.pools.test:
         return Check("pool tests", Verdict.WEAK, f"switched off; {finding}", "set pools.test, which auditors see")
     return Check("pool tests", Verdict.OK, finding)
+
+
+def _statistics(config: Config, failed: Sequence[int]) -> Check:
+    settings = config.statistics
+    if failed:
+        stopped = "; no pool is sealed meanwhile" if settings.stop_on_fail else ""
+        finding = f"run {', '.join(map(str, failed))} failed, and nobody has seen to it{stopped}"
+        advice = "read statistics/<run>.html, find the cause, then `sealdraw stats acknowledge`"
+        return Check("statistics", Verdict.WRONG, finding, advice)
+    if not settings.interval_hours:
+        return Check("statistics", Verdict.NOTE, "none are scheduled", "set statistics.interval_hours")
+    if find_spec("scipy") is None:
+        return Check("statistics", Verdict.WEAK, "the extra `stats` is missing: nothing is tested", "install it")
+    return Check("statistics", Verdict.OK, f"every {settings.interval_hours} h; no failure waits for anybody")
 
 
 def _reachable(config: Config) -> Iterator[Check]:
