@@ -17,6 +17,7 @@ from rng_service.cli.interrupts import undisturbed
 from rng_service.cli.main import run
 from rng_service.games import load_game
 from rng_service.outcome.derivation import OutcomeStream
+from rng_service.records.export import ExportHeader, draw_line, write_export
 from rng_service.statistics.plans import PlannedLook, StatisticsPlan
 from stats_tests.weakness import WEAKNESS
 
@@ -296,6 +297,31 @@ def test_a_report_that_cannot_be_written_is_refused_before_the_run(good, tmp_pat
 def test_only_so_many_outcomes_are_read(wheel, capsys):
     assert call(wheel, "--game", WHEEL, "--outcomes", "1500") == (0, "")
     assert "note: only the first 1,500 outcomes were looked at; the input goes on" in capsys.readouterr().out
+
+
+def test_an_export_is_asked_about_pools_and_other_games_beside_it(tmp_path, capsys):
+    """Two games whose slots share their secrets: each is perfect, and together they fail."""
+    games = {
+        name: load_game(GAMES / f"{name}.json").program("base") for name in ("european-roulette", "american-roulette")
+    }
+    lines = []
+    for slot in range(1_500):
+        secret = sha256(b"shared %d" % slot).digest()
+        for name, program in games.items():
+            binding = {"bind_time": slot, "caller": "a", "pool": f"dev/{name}/1/base/real/0/1", "slot": slot}
+            record = json.dumps({"binding": binding}, separators=(",", ":")).encode()
+            lines.append(draw_line(0, record, program.outcome.derive(OutcomeStream(secret)), None))
+    file = tmp_path / "export.jsonl"
+    with file.open("wb") as stream:
+        write_export(stream, ExportHeader(origin="example.org/dev", from_digest=0, to_digest=0, complete=True), lines)
+    assert call(file, "--game", WHEEL) == (0, "")
+    assert "1,500 outcomes of european-roulette" in capsys.readouterr().out
+    beside = f"{GAMES / 'american-roulette.json'}:base"
+    status, errors = call(file, "--game", WHEEL, "--beside", beside, "--report", tmp_path / "report")
+    assert (status, errors) == (1, "")
+    assert "interplay between records, beside american-roulette, program base (real)" in capsys.readouterr().out
+    facts = json.loads((tmp_path / "report/statistics.json").read_bytes())["source"]["facts"]
+    assert {"name": "beside", "value": "american-roulette version 1, program base"} in facts
 
 
 def started(*arguments):
