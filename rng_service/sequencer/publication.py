@@ -29,8 +29,8 @@ __all__ = ["cover_key", "publish", "settle_published", "settled_size"]
 BATCH = 512
 _SETTLED = "settled-size"
 # What the index page lists.
-_SHOWN = (GameRegistration.TYPE, GamePar.TYPE, RtpTable.TYPE)
-_NAMING_FILES = (*_SHOWN, PoolCommit.TYPE, StatsBegin.TYPE, StatsReport.TYPE)
+_SHOWN = (GameRegistration.TYPE, GamePar.TYPE, RtpTable.TYPE, StatsReport.TYPE)
+_NAMING_FILES = (*_SHOWN, PoolCommit.TYPE, StatsBegin.TYPE)
 
 
 def publish(context: Context, writer: LogWriter) -> int:

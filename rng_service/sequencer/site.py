@@ -1,19 +1,22 @@
 """The front page of the public directory: plain HTML that says what lies here and how to check it."""
 
+from collections.abc import Sequence
 from html import escape
 from typing import Final, NamedTuple
 
 from sqlalchemy import select
 
 from anchor.files import atomic_write
-from rng_service.ledger.models import DigestRow, DocumentRow, GameRow, RtpTableRow
-from rng_service.public_files import game_path, par_paths, rtp_table_paths
+from rng_service.ledger.models import DigestRow, DocumentRow, GameRow, RtpTableRow, StatisticsRunRow
+from rng_service.ledger.statistics_runs import INTERRUPTED
+from rng_service.public_files import game_path, par_paths, rtp_table_paths, statistics_paths
 from rng_service.rtp.periods import Grain, hour_of, period_of, period_text
 from rng_service.sequencer.context import Context
 
-__all__ = ["Game", "Table", "index_page", "write_index_page"]
+__all__ = ["Game", "Run", "Table", "index_page", "write_index_page"]
 
 _MOST_TABLES: Final = 400
+_MOST_RUNS: Final = 100
 
 _PAGE = """<!DOCTYPE html>
 <html lang="en">
@@ -44,6 +47,7 @@ sealdraw verify receipt RECEIPT.json --log {where} --key '{vkey}'</pre>
 <tr><td><code>voids/</code><td>the secrets of slots that were thrown away
 <tr><td><code>games/</code><td>the definitions that commitments name, and their PAR sheets
 <tr><td><code>rtp/</code><td>tables of returns to player
+<tr><td><code>statistics/</code><td>reports of fairness tests, by the plans in <code>plans/</code>
 <tr><td><code>keys/</code><td>the keys, for reading
 </table>
 <h2>Games</h2>
@@ -53,6 +57,8 @@ sealdraw verify receipt RECEIPT.json --log {where} --key '{vkey}'</pre>
 </table>
 <h2>Returns to player</h2>
 {tables}
+<h2>Fairness tests</h2>
+{runs}
 </html>
 """
 
@@ -74,14 +80,26 @@ class Table(NamedTuple):
     to_us: int
 
 
-def index_page(origin: str, vkey: str, games: list[Game], tables: list[Table], *, where: str = "URL") -> str:
-    """Return the page for ``games``, and for the newest ``tables``, newest first."""
+class Run(NamedTuple):
+    """A run of statistics that has come to an end, when that was (microseconds UTC), and what it was about."""
+
+    run: int
+    ended_us: int
+    subject: str
+    verdict: str
+
+
+def index_page(
+    origin: str, vkey: str, games: list[Game], tables: list[Table], runs: Sequence[Run] = (), *, where: str = "URL"
+) -> str:
+    """Return the page for ``games``, and for the newest ``tables`` and ``runs``, newest first."""
     return _PAGE.format(
         origin=escape(origin),
         vkey=escape(vkey),
         where=escape(where),
         games="\n".join(map(_game_row, games)),
         tables=_tables(tables),
+        runs=_runs(runs),
     )
 
 
@@ -103,6 +121,24 @@ def _tables(tables: list[Table]) -> str:
     return f"<table>\n<tr><th>table<th>days UTC<th>files\n{rows}\n</table>"
 
 
+def _runs(runs: Sequence[Run]) -> str:
+    if not runs:
+        return "<p>No run has come to an end yet.</p>"
+    rows = "\n".join(
+        f"<tr><td>{run.run}<td>{_day(run.ended_us)}<td>{escape(run.subject)}<td>{escape(run.verdict)}"
+        f"<td>{_run_files(run)}"
+        for run in runs
+    )
+    return f"<table>\n<tr><th>run<th>day UTC<th>of<th>verdict<th>files\n{rows}\n</table>"
+
+
+def _run_files(run: Run) -> str:
+    if run.verdict == INTERRUPTED:
+        return ""
+    document, page = statistics_paths(run.run)
+    return f'<a href="{page}">report</a>, <a href="{document}">JSON</a>'
+
+
 def _day(time_us: int) -> str:
     return period_text(Grain.DAY, period_of(Grain.DAY, hour_of(time_us)))
 
@@ -121,5 +157,17 @@ def write_index_page(context: Context) -> None:
             .order_by(RtpTableRow.seq.desc())
             .limit(_MOST_TABLES)
         ).all()
-    page = index_page(context.origin, context.log_key.vkey(), games, [Table(*row) for row in newest])
+        ended = connection.execute(
+            select(StatisticsRunRow.run, StatisticsRunRow.ended_us, StatisticsRunRow.subject, StatisticsRunRow.verdict)
+            .where(StatisticsRunRow.verdict.is_not(None))
+            .order_by(StatisticsRunRow.run.desc())
+            .limit(_MOST_RUNS)
+        ).all()
+    page = index_page(
+        context.origin,
+        context.log_key.vkey(),
+        games,
+        [Table(*row) for row in newest],
+        [Run(*row) for row in ended],
+    )
     atomic_write(context.config.public_dir / "index.html", page.encode("ascii"))

@@ -87,6 +87,9 @@ def test_a_test_stream_is_tested_once_an_interval_and_the_log_says_so(world):
     # The generator was replaced at the end of the day, and its streams count from 1.
     again = entries(world, StatsReport)[1]
     assert (again.drbg_instance != ended.drbg_instance, again.stream) == (True, 1)
+    page = (world.config.public_dir / "index.html").read_text()
+    assert "<tr><td>2<td>" in page
+    assert '<a href="statistics/1.html">report</a>' in page
     report = world.verify()
     assert report.entries["stats.report"] == 2
 
