@@ -141,6 +141,7 @@ def check_everything(evidence: Evidence) -> LogReport:
             _check_journal(_opened(journal), bound, burned, lost)
             _check_ended(connection, evidence.vault_dir, journal, lost)
             _check_all_opened(connection)
+            _check_tests(connection)
         _check_checkpoints(evidence)
         source = DirectorySource(evidence.public_dir)
         report = verify_log(source, evidence.vkey)
@@ -297,6 +298,17 @@ def _check_all_opened(connection: Connection) -> None:
     _demand(not left, f"5: groups {sorted(left)} stand in no digest although the service ended cleanly")
     queued = connection.scalars(select(LogEntryRow.type).where(LogEntryRow.log_index.is_(None))).all()
     _demand(not queued, f"5: entries {queued} wait for the log although the service ended cleanly")
+
+
+def _check_tests(connection: Connection) -> None:
+    """Nothing was ever bound in a pool that did not pass the test that it named; one that failed is opened."""
+    for pool in connection.execute(select(PoolRow.__table__).where(PoolRow.test_plan.is_not(None))).all():
+        used = pool.next_slot > 0 or pool.state in {"active", "closed", "erased"}
+        _demand(not used or pool.test_verdict == "pass", f"5: {pool.pool_id} is used, its test: {pool.test_verdict}")
+        stopped = pool.state in {"quarantined", "void", "halted"}
+        _demand(pool.test_verdict != "fail" or stopped, f"5: {pool.pool_id} failed its test, and is {pool.state}")
+        published = pool.test_index is not None
+        _demand(published == (pool.test_verdict is not None), f"5: the verdict on {pool.pool_id} is not in the log")
 
 
 def _check_checkpoints(evidence: Evidence) -> None:

@@ -49,6 +49,19 @@ def test_no_state_is_ever_entered_twice_and_ends_are_final(events):
     )
 
 
+def test_a_pool_with_a_plan_is_used_behind_its_pass_and_in_no_other_way():
+    state = State.SEALED
+    for event in (Event.COMMIT_PUBLISHED, Event.TEST_DUE, Event.TEST_PASSED, Event.VAULT_ENABLED):
+        state = next_state(state, event)
+    assert state is State.ACTIVE
+    without_pass = set(Event) - {Event.TEST_PASSED}
+    reached = {State.TESTING}
+    while more := {target(event) for event in without_pass if sources(event) & reached} - reached:
+        reached |= more
+    assert not {State.ACTIVATING, State.ACTIVE} & reached
+    assert State.VOID in reached
+
+
 def test_what_has_ended_undergoes_nothing():
     assert not [event for event in Event if sources(event) & ENDS]
 
@@ -64,6 +77,7 @@ def test_a_lane_counts_pools_on_their_way_and_not_those_that_are_used_up():
     assert missing_pools(2, [full, PoolUse(State.SEALED, 0, 8)]) == 1
     assert missing_pools(2, [PoolUse(State.ACTIVE, 7, 8), PoolUse(State.COMMITTED, 0, 8)]) == 0
     assert missing_pools(1, [PoolUse(State.QUARANTINED, 0, 8)]) == 1
+    assert missing_pools(1, [PoolUse(State.TESTING, 0, 8)]) == 0
     assert missing_pools(1, [PoolUse(State.ACTIVE, 0, 8)] * 3) == 0
 
 
