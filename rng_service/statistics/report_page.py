@@ -62,6 +62,8 @@ _MODES: Final = {
 # Of the fifteen tests these give enough P-values by themselves for a picture of each.
 _LEAST_FOR_PICTURE: Final = 100
 _MOST_ROWS: Final = 400
+# As `stats_tests.second_level` says of shorter sequences.
+_LEAST_BITS: Final = 100_000
 _SHOWN_HYPOTHESES: Final = 12
 _NOT_SAID: Final = (
     "A test can show that a generator is bad. No test can show that it is good, or that nobody can predict it.",
@@ -230,6 +232,11 @@ def _p_values(page: Page, document: Document) -> None:
         "it are bounds and counts, which can be larger than expected without harm. What is below 1e-20 is drawn there.",
         soft=True,
     )
+    if "nist" in {test["battery"] for test in document["tests"]} and document["bits"] < _LEAST_BITS:
+        page.text(
+            f"P-values of sequences of fewer than {_LEAST_BITS:,} bits take few different values, so bars jump; the "
+            "verdict does not ask how these are distributed."
+        )
     each = [test for test in document["tests"] if test["p_values"] >= _LEAST_FOR_PICTURE]
     if each:
         page.subsection("Test by test")

@@ -163,6 +163,12 @@ def test_what_was_not_applicable_stands_with_its_reason():
     assert "1 of 2" in text
 
 
+@pytest.mark.parametrize(("bits", "said"), [(99_999, True), (100_000, False)])
+def test_coarse_p_values_of_short_sequences_are_said_to_be(bits, said):
+    text = report_page(report_document(a_report(bits=bits))).decode()
+    assert ("take few different values" in text) == said
+
+
 def test_lists_are_named_test_by_test():
     text = report_page(report_document(outcome_report())).decode()
     assert "58 Pa. Code § 810a.5(c)" in text
