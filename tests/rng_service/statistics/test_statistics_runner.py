@@ -7,6 +7,7 @@ import socket
 import struct
 import subprocess
 import sys
+import tempfile
 from fractions import Fraction
 from io import BytesIO
 from pathlib import Path
@@ -284,3 +285,54 @@ def test_stopping_a_runner_ends_whoever_waits_for_it():
         runner.stop()
         with pytest.raises(RunnerFailedError, match="too early"):
             runner.ready()
+
+
+CONFINED = """
+import json, os, socket, sys
+from rng_service.statistics import runner_isolation as isolation
+if {forbidden}:
+    isolation._unshare = isolation._change_root = lambda: "Operation not permitted"
+found = isolation.give_up()
+found |= isolation.close_file_system()
+found |= isolation.verify_isolation()
+def tried(what):
+    try:
+        what()
+    except OSError as error:
+        return type(error).__name__
+    return "done"
+found["vault socket"] = tried(lambda: socket.socket(socket.AF_UNIX).connect({path!r}))
+found["vault file"] = tried(lambda: os.open({key!r}, os.O_RDONLY))
+found["vault directory"] = tried(lambda: os.listdir({directory!r}))
+found["other program"] = tried(lambda: os.execv(sys.executable, [sys.executable, "-c", ""]))
+found["new file"] = tried(lambda: os.open("left", os.O_CREAT | os.O_WRONLY))
+print(json.dumps(found))
+"""
+
+
+@pytest.mark.skipif(not LINUX, reason="namespaces, seccomp and Landlock are Linux's")
+@pytest.mark.parametrize("forbidden", [False, True], ids=["with namespaces", "where namespaces are forbidden"])
+def test_a_confined_process_reaches_neither_the_vaults_socket_nor_its_files_even_as_the_same_user(forbidden):
+    with tempfile.TemporaryDirectory(prefix="sd-") as root:
+        vault, scratch = Path(root) / "vault", Path(root) / "scratch"
+        (vault / "kek").mkdir(parents=True)
+        scratch.mkdir()
+        key, path = vault / "kek" / "00000001.key", vault / "vault.sock"
+        key.write_bytes(b"key material")
+        with socket.socket(socket.AF_UNIX) as listening:
+            listening.bind(str(path))
+            listening.listen()
+            code = CONFINED.format(forbidden=forbidden, path=str(path), key=str(key), directory=str(vault))
+            command = [sys.executable, "-I", "-B", "-c", code]
+            done = subprocess.run(command, capture_output=True, check=True, cwd=scratch, env={}, timeout=60)
+        found = json.loads(done.stdout)
+        if found["system_calls_filtered"] == "yes":
+            assert found["network_reachable"] == "no"
+            assert found["vault socket"] == found["other program"] == "PermissionError"
+        if found["landlock"] == "yes":
+            assert found["files_readable"] == "no"
+            assert {found["vault file"], found["vault directory"]} <= {"PermissionError", "FileNotFoundError"}
+            assert found["new file"] == "PermissionError"
+        if forbidden:
+            assert found["network_namespace"] == found["empty_root"] == "Operation not permitted"
+        assert list(scratch.iterdir()) == []
