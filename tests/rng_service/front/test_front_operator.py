@@ -220,6 +220,8 @@ def test_status_counts_what_is_ready_and_what_is_not_published(world, running):
     status = running.operators.GetStatus(operator_pb2.GetStatusRequest(), timeout=10)
     (stream,) = status.streams
     assert (stream.ready_pools, stream.ready_slots, status.vault_reachable, status.draining) == (1, 4, True, False)
+    assert status.HasField("entropy_source")
+    assert status.entropy_source.failed_test == ""
     assert status.unpublished_records == 2
     assert stream.stream == f"{world.definition.game}/1/{world.program}/real"
 

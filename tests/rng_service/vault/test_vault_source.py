@@ -18,7 +18,7 @@ from vault_world import (
 )
 
 from rng_service.vault.core import SealedPool, Vault
-from rng_service.vault.entropy import CLAIMED_BITS, TestedSource
+from rng_service.vault.entropy import CLAIMED_BITS, FALSE_POSITIVE_BITS, TestedSource
 from rng_service.vault.errors import DrbgError, EntropyFailedError, VaultRefusedError
 from rng_service.vault.layout import initialise_vault
 from rng_service.vault.steps import OnStep, no_step
@@ -72,8 +72,9 @@ def seal(vault: Vault, pool: str) -> SealedPool:
 
 
 def test_the_cutoffs_of_the_vault_are_those_of_its_claim() -> None:
-    assert CLAIMED_BITS == 7
-    assert (repetition_cutoff(CLAIMED_BITS), adaptive_proportion_cutoff(CLAIMED_BITS)) == (6, 22)
+    assert (CLAIMED_BITS, FALSE_POSITIVE_BITS) == (7, 40)
+    claim = CLAIMED_BITS, FALSE_POSITIVE_BITS
+    assert (repetition_cutoff(*claim), adaptive_proportion_cutoff(*claim)) == (7, 26)
 
 
 def test_what_is_used_lies_between_samples_that_are_thrown_away(raw: Raw) -> None:
@@ -85,11 +86,11 @@ def test_what_is_used_lies_between_samples_that_are_thrown_away(raw: Raw) -> Non
 
 def test_samples_that_fail_behind_a_block_keep_it_back(raw: Raw) -> None:
     source = TestedSource(raw)
-    raw.change = lambda good: good[:-6] + bytes(6)
+    raw.change = lambda good: good[:-7] + bytes(7)
     with pytest.raises(EntropyFailedError) as failed:
         source(48)
     assert failed.value.test == "repetition-count"
-    assert source.samples == 2_090 + 5
+    assert source.samples == 1_024 + 48 + 1_024 - 1
 
 
 def test_the_start_up_test_takes_sixty_four_times_what_the_publication_asks_for(raw: Raw) -> None:
@@ -101,7 +102,7 @@ def test_the_start_up_test_takes_sixty_four_times_what_the_publication_asks_for(
 @pytest.mark.parametrize(
     ("test", "change"),
     [
-        ("repetition-count", lambda good: good[:500] + bytes([good[500]]) * 6 + good[506:]),
+        ("repetition-count", lambda good: good[:500] + bytes([good[500]]) * 7 + good[507:]),
         ("adaptive-proportion", lambda good: bytes(0 if at % 9 == 0 else value for at, value in enumerate(good))),
         ("most-common-value", lambda good: bytes(0 if at % 64 == 9 else value for at, value in enumerate(good))),
     ],
@@ -124,7 +125,7 @@ def test_a_failure_is_final_and_reads_nothing_more(raw: Raw) -> None:
     raw.change = bytes
     read = len(raw.given)
     for again in (source.test, lambda: source(32)):
-        with pytest.raises(EntropyFailedError, match="came 6 times in a row"):
+        with pytest.raises(EntropyFailedError, match="came 7 times in a row"):
             again()
     assert len(raw.given) == read
 
@@ -142,7 +143,7 @@ def test_two_reads_are_one_run_of_samples(raw: Raw) -> None:
     source = TestedSource(raw)
     raw.change = lambda good: good[:-4] + bytes(4)
     source(16)
-    raw.change = lambda good: bytes(2) + good[2:]
+    raw.change = lambda good: bytes(3) + good[3:]
     with pytest.raises(EntropyFailedError):
         source(16)
 
