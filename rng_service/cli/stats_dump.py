@@ -25,8 +25,10 @@ _WORD_BITS: Final = 32
 _LINE_DIGITS: Final = 64
 _DIGITS: Final = tuple(format(value, "08b").encode("ascii") for value in range(256))
 
-_EXAMPLES: Final = """\b
-Examples, one for each suite:
+_EXAMPLES: Final = """Example: sealdraw stats dump --bits 8000000 -o bits.bin
+
+\b
+For each suite:
   NIST sts-2.1.2     sealdraw stats dump --bits 100000000 -o bits.bin     (file format 1: binary)
                      sealdraw stats dump --bits 100000000 --format nist-ascii -o bits.txt   (format 0)
   dieharder          sealdraw stats dump --bits 8589934592 -o - | dieharder -a -g 200

@@ -49,8 +49,9 @@ from rng_service.verify.statistics_report import check_report
 __all__ = ["StatisticsDesk"]
 
 _HOUR_US: Final = 3_600_000_000
-# Asking what is due reads the newest digests' totals; a run that has ended asks again at once.
-_LOOK_US: Final = 60_000_000
+# Asking what is due reads the totals of many digests; a run that has ended asks again at once.
+_LOOK_US: Final = 600_000_000
+_DEVELOPMENT_LOOK_US: Final = 60_000_000
 _MOST_DIGESTS: Final = 100_000
 _DIGESTS_LOOKED_AT: Final = 64
 # Between two digests whose outcomes are read, others use the processor.
@@ -164,7 +165,8 @@ class StatisticsDesk:
         if not context.config.statistics.interval_hours or importlib.util.find_spec("scipy") is None:
             return False
         now_us = context.clock_us()
-        if self._looked_us is not None and 0 <= now_us - self._looked_us < _LOOK_US:
+        pause_us = _DEVELOPMENT_LOOK_US if context.config.service.development else _LOOK_US
+        if self._looked_us is not None and 0 <= now_us - self._looked_us < pause_us:
             return False
         self._looked_us = now_us
         return True
@@ -299,8 +301,8 @@ def _due(context: Context, last: LedgerRow | None) -> bool:
 
 def _opened_ranges(context: Context) -> list[tuple[OpenedRange, bytes]]:
     """Return what opened outcomes are due to be tested, longest waiting first, each with its plan."""
+    newest = _newest_published(context)
     with context.reading() as connection:
-        newest = _newest_published(context)
         before = {(bytes(row.game_digest), row.program): row for row in newest_runs(connection, OPENED)}
         rows = connection.execute(
             select(
