@@ -105,8 +105,11 @@ def health(
 
     Exit status 0: no test failed. 1: one did. 2: the input cannot be used.
     """
-    claim = claimed or _CLAIMED_OF_A_BIT * symbol_bits
-    if claimed == 0 or claim > symbol_bits:
+    # Without the extra `stats` this says so now, and not after hours of reading.
+    import stats_tests.entropy  # noqa: F401
+
+    claim = _CLAIMED_OF_A_BIT * symbol_bits if claimed is None else claimed
+    if not 0 < claim <= symbol_bits:
         raise click.UsageError(
             f"--min-entropy {float(claim):g}: a sample has more than 0 and at most {symbol_bits} bits"
         )

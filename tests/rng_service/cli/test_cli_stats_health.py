@@ -128,7 +128,7 @@ def test_ctrl_c_shows_what_is_finished(sample_file, capsys, monkeypatch):
         (noise(4_000), ("--alpha", "2^-41"), "expected 2^-20 to 2^-40"),
         (noise(4_000), ("--alpha", "0.001"), "expected 2^-20 to 2^-40"),
         (noise(4_000), ("--min-entropy", "8.1"), "a sample has more than 0 and at most 8 bits"),
-        (noise(4_000), ("--min-entropy", "0"), "a sample has more than 0 and at most 8 bits"),
+        (noise(4_000), ("--min-entropy", "0"), "--min-entropy 0: a sample has more than 0 and at most 8 bits"),
         (noise(4_000), ("--min-entropy", "nan"), "expected bits a sample with up to three decimals"),
         (noise(4_000, 2), ("--symbol-bits", "1", "--min-entropy", "1.001"), "more than 0 and at most 1 bits"),
     ],
