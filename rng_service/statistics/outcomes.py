@@ -23,11 +23,15 @@ MAX_INTEGERS: Final = 1 << 27
 # The battery counts no more outcomes than this, so no more are read.
 MAX_OUTCOMES: Final = 1 << 25
 _MAX_LINE_BYTES: Final = 1 << 20
+_BLOCK_BYTES: Final = 1 << 20
 _CHUNK: Final = 1 << 16
 _HOUR_US: Final = 3_600_000_000
 _SPLITS: Final = ("caller", "hour", "pool")
 _MAX_INTEGER: Final = 2**64 - 1
 _INTEGER = re.compile(r"0|[1-9][0-9]{0,19}").fullmatch
+# Nineteen digits at most: a number of twenty may be too large, and is looked at by itself.
+_PLAIN: Final = rb"(?:0|[1-9][0-9]{0,18})"
+_TO_BLANKS: Final = bytes.maketrans(b",;", b"  ")
 _OUTCOME = re.compile(rb'"outcome":(\[[0-9,"]*\])').search
 
 
@@ -167,10 +171,12 @@ class OutcomeReader:
         Raises MalformedError with the number of a bad line, and when there are no outcomes at all.
         """
         wanted = self._limit if count is None else min(count, self._limit)
+        told = self.count
         while self.count < wanted and not self._ended:
             self._ended = next(self._steps, None) is None
-            if self.count % _CHUNK == 0:
-                progress(self.count)
+            if self.count - told >= _CHUNK:
+                told = self.count
+                progress(min(told, wanted))
         if not self.count:
             raise MalformedError(f"{self._name}: there are no outcomes of {self._collected.wanted}")
         if not self._ended and self.count == wanted:
@@ -191,10 +197,32 @@ class OutcomeReader:
             return
         if self._beside:
             raise MalformedError(f"{self._name}: only an export holds the outcomes of several programs")
-        parse = _json_line if first.strip()[:1] in {b"[", b"{"} else _csv_line
+        if first.strip()[:1] not in {b"[", b"{"}:
+            yield from self._csv(first, stream)
+            return
         for number, line in enumerate(_lines(first, stream, self._name), start=1):
-            if parse(self._collected, f"{self._name}: line {number}", line, number):
+            if _json_line(self._collected, f"{self._name}: line {number}", line):
                 yield True
+
+    def _csv(self, first: bytes, stream: BinaryIO | TappedStream) -> Iterator[bool]:
+        """Take whole lines, many at a time: all at once where each is one plain outcome, else line by line."""
+        plain = _plain_lines(self._collected.wanted.width)
+        number, block = 1, first
+        while block:
+            if number > 1 and plain(block):
+                values = list(map(int, block.translate(_TO_BLANKS).split()))
+                self._collected.add(values, self._name)
+                number += len(values) // self._collected.wanted.width
+                yield True
+            else:
+                for line in block.removesuffix(b"\n").split(b"\n"):
+                    text = _text(line, number, self._name)
+                    if _csv_line(self._collected, f"{self._name}: line {number}", text, number):
+                        yield True
+                    number += 1
+            block = stream.read(_BLOCK_BYTES)
+            if block[-1:] not in {b"", b"\n"}:
+                block += stream.readline(_MAX_LINE_BYTES + 1)
 
     def _export(self, stream: BinaryIO | TappedStream) -> Iterator[bool]:
         """Take the outcomes of the draws; whether they are right is for `sealdraw verify export`."""
@@ -255,20 +283,30 @@ class _Prefixed:
         return self._stream.readline(limit) if line is None else line
 
 
+def _plain_lines(width: int) -> Callable[[bytes], object]:
+    """Return what says whether bytes are lines of ``width`` integers with one separator between two, and no others."""
+    between = rb"(?:[,; \t]" + _PLAIN + rb"){%d}" % (width - 1) if width > 1 else b""
+    return re.compile(rb"(?:" + _PLAIN + between + rb"\r?\n)++").fullmatch
+
+
 def _lines(first: bytes, stream: BinaryIO | TappedStream, name: str) -> Iterator[str]:
     line, number = first, 1
     while line:
-        if len(line) > _MAX_LINE_BYTES:
-            raise MalformedError(f"{name}: line {number} is longer than {_MAX_LINE_BYTES} bytes")
-        try:
-            yield line.decode("ascii").strip()
-        except UnicodeDecodeError:
-            raise MalformedError(f"{name}: line {number} is not text of integers") from None
+        yield _text(line, number, name)
         line = stream.readline(_MAX_LINE_BYTES + 1)
         number += 1
 
 
-def _json_line(collected: _Collected, where: str, line: str, _number: int) -> int:
+def _text(line: bytes, number: int, name: str) -> str:
+    if len(line) > _MAX_LINE_BYTES:
+        raise MalformedError(f"{name}: line {number} is longer than {_MAX_LINE_BYTES} bytes")
+    try:
+        return line.decode("ascii").strip()
+    except UnicodeDecodeError:
+        raise MalformedError(f"{name}: line {number} is not text of integers") from None
+
+
+def _json_line(collected: _Collected, where: str, line: str) -> int:
     """Add what a line holds, and return how many outcomes that is."""
     if not line:
         return 0

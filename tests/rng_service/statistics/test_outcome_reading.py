@@ -5,6 +5,8 @@ import json
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from anchor.errors import MalformedError
 from rng_service.records.export import ExportHeader, draw_line, write_export
@@ -100,6 +102,40 @@ def test_bad_lines_are_refused_by_number(data, said):
 def test_an_outcome_of_another_width_is_refused():
     with pytest.raises(MalformedError, match="line 2: an outcome of this program has 2 integers, found 3"):
         read("1,2\n1,2,3\n", 2)
+
+
+CELLS = st.sampled_from(
+    ["0", "7", "36", "9999999999999999999", "18446744073709551615", "18446744073709551616", "01", "x"]
+)
+
+
+@given(
+    st.lists(st.tuples(st.lists(CELLS, min_size=1, max_size=4), st.sampled_from([",", ";", " ", "\t", ", ", "\r"]))),
+    st.sampled_from(["\n", "\r\n", "\n\n", " \n"]),
+    st.integers(1, 3),
+    st.integers(1, 30),
+)
+def test_lines_read_many_at_a_time_are_lines_read_one_by_one(lines, end, width, block_bytes):
+    text = "".join(separator.join(cells) + end for cells, separator in lines)
+
+    def found():
+        try:
+            return read(text, width).rows.tolist()
+        except MalformedError as error:
+            return str(error)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "_BLOCK_BYTES", block_bytes)
+        many = found()
+        patch.setattr(module, "_plain_lines", lambda _width: lambda _block: None)
+        assert many == found()
+
+
+def test_many_plain_lines_are_read_whatever_their_form():
+    rng = np.random.default_rng(4)
+    rows = rng.integers(0, 2**63, (200_000, 3), dtype=np.uint64)
+    text = "a,b,c\r\n" + "\r\n".join(";".join(map(str, row)) for row in rows.tolist())
+    assert (read(text, 3).rows == rows).all()
 
 
 def test_more_is_read_when_more_is_asked_for():
