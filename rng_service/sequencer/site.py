@@ -168,6 +168,6 @@ def write_index_page(context: Context) -> None:
         context.log_key.vkey(),
         games,
         [Table(*row) for row in newest],
-        [Run(*row) for row in ended],
+        [Run(row.run, row.ended_us or 0, row.subject, row.verdict or "") for row in ended],
     )
     atomic_write(context.config.public_dir / "index.html", page.encode("ascii"))

@@ -9,7 +9,15 @@ from pathlib import Path
 
 from anchor.source import DirectorySource
 from rng_service.beacon.development_key import load_or_create
-from rng_service.config import BeaconConfig, Config, LedgerConfig, LogConfig, PoolsConfig, ServiceConfig, StatisticsConfig
+from rng_service.config import (
+    BeaconConfig,
+    Config,
+    LedgerConfig,
+    LogConfig,
+    PoolsConfig,
+    ServiceConfig,
+    StatisticsConfig,
+)
 from rng_service.ledger.engine import open_engine, writing
 from rng_service.ledger.migrate import upgrade
 from rng_service.ledger.registry import register_game
