@@ -29,6 +29,10 @@ FAILED: Final = "test-failed"
 UNTESTABLE: Final = "test-refused"
 """The reason of the quarantine of a pool that the vault does not test: it is not drawn from untested."""
 
+# Refusals that say nothing about the pool: somebody else has one tested, or the vault's history is another one.
+_BUSY: Final = "test-busy"
+_UNPROVEN: Final = frozenset({"commit-unproven", "activation-unproven"})
+
 # A pool of so many slots takes the vault half a second, and digests wait for it: one such pool a step, or many small.
 _SLOTS_A_STEP: Final = 65_536
 
@@ -69,6 +73,10 @@ def _judge(context: Context, log: PublishedLog, pool: LedgerRow) -> None:
             definition=documents.definition,
         )
     except VaultRefusedError as error:
+        if error.reason == _BUSY:
+            return
+        if error.reason in _UNPROVEN:
+            raise
         _refuse(context, pool, error)
         return
     # A crash right here leaves a verdict that nobody knows: asked again, the vault finds the same.

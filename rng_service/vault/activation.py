@@ -36,10 +36,11 @@ class LoggedEntry(Protocol):
 
 
 class SignedHistory(NamedTuple):
-    """The history that this vault has signed: its key, and the size of the guard's mark."""
+    """The history that this vault has signed: its key, and the newest checkpoint, which is the guard's mark."""
 
     log_key: VerifierKey
     size: int
+    root: bytes
 
 
 def verify_commitment(logged: LoggedEntry, pool: PoolState, history: SignedHistory) -> PoolCommit:
@@ -93,11 +94,17 @@ def _check_beacon(activation: PoolActivate, commit: PoolCommit) -> None:
 
 
 def verify_logged(logged: LoggedEntry, history: SignedHistory, reason: str, pool_id: str) -> None:
-    """Check that ``logged`` stands in the signed history; raises VaultRefusedError with ``reason``."""
+    """Check that ``logged`` stands in the signed history; raises VaultRefusedError with ``reason``.
+
+    The proof is against the newest checkpoint and no other: a note that bears the log's signature and that the guard
+    never gave, because somebody has the log's key, may tell of any history, however short.
+    """
     try:
         signed = open_checkpoint(logged.checkpoint, history.log_key)
-        if signed.size > history.size:
-            raise VerificationError("checkpoint", f"size {signed.size} is beyond the newest, {history.size}")
+        if signed.size != history.size:
+            raise VerificationError("checkpoint", f"it has size {signed.size}, the newest {history.size}")
+        if signed.root != history.root:
+            raise VerificationError("checkpoint", f"its root at size {signed.size} is not the one that was signed here")
         verify_inclusion(
             index=logged.index,
             size=signed.size,

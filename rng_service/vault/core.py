@@ -187,7 +187,7 @@ class Vault:
 
         ``plan`` and ``definition`` are the documents with the commitment's digests. Openings do not wait for it. Raises
         VaultRefusedError ``unknown-pool``, ``pool-ended``, ``pool-suspect``, what `activate` refuses, ``no-test-plan``,
-        ``plan-mismatch`` or ``definition-mismatch``.
+        ``plan-mismatch``, ``definition-mismatch`` or ``test-busy``.
         """
         with self._lock:
             pool = self._activatable(pool_id)
@@ -197,10 +197,15 @@ class Vault:
             key = self._pool_key(pool_id)
         parsed, program = read_plan(committed, plan, definition)
         deriver = DrawKeyDeriver(leaf_hash(commit.entry), activated.beacon_value or b"", committed.program)
-        # One at a time: a pool's secrets and outcomes are some megabytes.
-        with self._testing:
+        # One at a time: a pool's secrets and outcomes are some megabytes. Nobody waits for it, because whoever waits
+        # holds a thread that openings need.
+        if not self._testing.acquire(blocking=False):
+            raise VaultRefusedError("test-busy", f"{pool_id}: another pool is being tested; ask again")
+        try:
             secrets = slot_secrets(key.reveal_secret(), pool.size)
             found = judge_pool(parsed, program, deriver, secrets, pause=self._rest)
+        finally:
+            self._testing.release()
         verdict = "pass" if found.passed else "fail"
         with self._lock:
             signed = statement(commit.entry, committed, activated, verdict, found.test)
@@ -484,8 +489,9 @@ class Vault:
         self._pause(_REST_S)
 
     def _signed_history(self) -> SignedHistory:
-        # The mark only grows, so reading it without the history lock can only refuse too much.
-        return SignedHistory(self.log_key, self.guard.mark.size)
+        # Read without the history lock, the mark may be one checkpoint old: that can only refuse.
+        mark = self.guard.mark
+        return SignedHistory(self.log_key, mark.size, mark.root)
 
     def _secret_stream(self, pool: PoolState) -> SecretStream:
         return SecretStream(self._pool_key(pool.pool_id), pool.size if pool.deal else 0)

@@ -6,7 +6,7 @@ report says what the log does (PROTOCOL.md, section 5).
 """
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Final
 
@@ -22,6 +22,7 @@ from rng_service.verify.statistics_report import MAX_REPORT_BYTES, check_report
 
 __all__ = ["StatisticsBook"]
 
+_BATTERIES: Final = {"test-stream": frozenset({"nist", "weakness", "bits"}), "opened": frozenset({"gaming"})}
 _VERDICTS: Final = ("pass", "suspicious", "fail", "interrupted")
 
 
@@ -44,26 +45,30 @@ class _Generator:
 
 @dataclass(slots=True)
 class _Outcomes:
-    """Which digests the finished tests of one program's opened outcomes were over."""
+    """Which digests the finished tests of one program's opened outcomes were over, as ascending [start, end)."""
 
-    first: int
-    upto: int
+    ranges: list[tuple[int, int]] = field(default_factory=list)
     runs: int = 0
-    left_out: int = 0
-    repeated: int = 0
+    digests: int = 0
 
     def add(self, first: int, last: int) -> None:
         """Count a run over the digests ``first`` … ``last``."""
         self.runs += 1
-        self.left_out += max(0, first - self.upto - 1)
-        self.repeated += max(0, min(self.upto, last) - first + 1)
-        self.upto = max(self.upto, last)
+        self.digests += last - first + 1
+        start, end = first, last + 1
+        apart = [known for known in self.ranges if known[1] < start or known[0] > end]
+        for known in self.ranges:
+            if known[1] >= start and known[0] <= end:
+                start, end = min(start, known[0]), max(end, known[1])
+        self.ranges = sorted([*apart, (start, end)])
 
     def text(self) -> str:
         """Return the same for people; an operator who chose among ranges had to leave some out."""
+        start, end = self.ranges[0][0], self.ranges[-1][1]
+        covered = sum(upto - first for first, upto in self.ranges)
         return (
-            f"{self.runs} runs over the digests {self.first} to {self.upto}; {self.left_out} of these were left out, "
-            f"{self.repeated} came up again"
+            f"{self.runs} runs over the digests {start} to {end - 1}; {end - start - covered} of these were left out, "
+            f"{self.digests - covered} came up again"
         )
 
 
@@ -85,7 +90,8 @@ class StatisticsBook:
     def begin(self, entry: StatsBegin, next_digest: int) -> None:
         """Take the announcement of a run; ``next_digest`` is the number that the log's next digest will have.
 
-        Raises ``stats-run``, ``stats-unreported``, ``stats-game``, ``stats-digests``, and what `read_plan` raises.
+        Raises ``stats-run``, ``stats-unreported``, ``stats-battery``, ``stats-game``, ``stats-digests``, and
+        what `read_plan` raises.
         """
         require(entry.run == self._next_run, "stats-run", f"run {self._next_run} comes next, this is run {entry.run}")
         self._next_run += 1
@@ -99,6 +105,11 @@ class StatisticsBook:
             plan = read_plan(self._source, entry.plan, parse_statistics_plan, limit=MAX_PLAN_BYTES)
             self._plans[entry.plan] = plan, Counter()
         plan, _ = self._plans[entry.plan]
+        require(
+            plan.battery in _BATTERIES[entry.subject],
+            "stats-battery",
+            f"run {entry.run} is over {entry.subject}, and its plan has the battery {plan.battery}",
+        )
         self._open = _Begun(entry, plan, self._game(entry, next_digest) if entry.subject == "opened" else None)
 
     def report(self, entry: StatsReport) -> None:
@@ -177,9 +188,7 @@ class StatisticsBook:
         if begun.game is None or entry.program is None or entry.from_digest is None or entry.to_digest is None:
             return
         place = (*begun.game, entry.program)
-        if place not in self._outcomes:
-            self._outcomes[place] = _Outcomes(entry.from_digest, entry.from_digest - 1)
-        self._outcomes[place].add(entry.from_digest, entry.to_digest)
+        self._outcomes.setdefault(place, _Outcomes()).add(entry.from_digest, entry.to_digest)
 
     def _take_stream(self, entry: StatsReport) -> None:
         if entry.stream is None or entry.drbg_instance is None or entry.drbg_epoch is None:

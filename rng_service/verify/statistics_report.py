@@ -61,6 +61,8 @@ def _check_looks(looks: list[dict[str, Any]], plan: StatisticsPlan) -> str:
         require(planned is not None, "stats-looks", f"{len(looks)} looks, the plan has {len(plan.looks)}")
         require(verdict == _SUSPICIOUS, "stats-looks", f"look {number} follows one that had ended the test")
         _check_thresholds(look, planned, plan)
+        asked = look.get("hypotheses")
+        require(type(asked) is int and asked > 0, "stats-looks", f"look {number} is over {_shown(asked)} P-values")
         verdict = _verdict(_number(look, "smallest_adjusted_p"), planned, plan)
         require(
             look.get("verdict") == verdict,

@@ -17,6 +17,7 @@ __all__ = ["TestState", "Verdicts"]
 # All pools of a log together. A pool of 131,072 values takes a second or two, and few are opened in full; a plan over
 # millions of values for pools that are thrown away was made to keep auditors busy.
 VERDICTS_S = 600.0
+_NAMED = 32
 
 
 @dataclass(slots=True)
@@ -53,9 +54,26 @@ class Verdicts:
     def __init__(self, clock_s: Callable[[], float] = time.monotonic) -> None:
         self._clock_s = clock_s
         self._left_s = VERDICTS_S
-        self.skipped: set[str] = set()
+        self._named: list[str] = []
+        self._not_computed = 0
         self.computed = 0
         self.unlogged_failures = 0
+
+    @property
+    def skipped(self) -> set[str]:
+        """What could not be checked, for people: pools by name."""
+        if not self._not_computed:
+            return set()
+        others = self._not_computed - len(self._named)
+        names = ", ".join(self._named) + (f" and {others} more" if others else "")
+        what = f"verdicts on {self._not_computed} pools whose secrets are open"
+        why = f"all verdicts take more than {VERDICTS_S:.0f} seconds"
+        return {f"{what}, since {why}: {names}. Until they are computed, they are only the vault's word"}
+
+    def _skip(self, pool: str, state: TestState) -> None:
+        self._not_computed += 1
+        if len(self._named) < _NAMED:
+            self._named.append(f"{pool} ({state.text()})")
 
     def check(self, pool: str, state: TestState, program: Program, deriver: Deriver, secrets: bytes) -> None:
         """Run the plan of an activated pool, if it names one, over all its secrets.
@@ -70,9 +88,7 @@ class Verdicts:
             with time_limit(self._left_s):
                 verdict = judge_pool(state.plan, without_tables(program), deriver, secrets)
         except OutOfTimeError:
-            self.skipped.add(
-                f"verdicts on pools whose secrets are open: all of them take more than {VERDICTS_S:.0f} seconds"
-            )
+            self._skip(pool, state)
             return
         finally:
             self._left_s -= self._clock_s() - began_s

@@ -11,8 +11,8 @@ export function parsePlan(bytes) {
   if (plan.format !== "sealdraw/test-plan@v1" || plan.outcomes !== "empty-seed") throw new TypeError("no test plan");
   const known = TESTS.filter((name) => plan.tests.includes(name));
   if (known.length === 0 || JSON.stringify(known) !== JSON.stringify(plan.tests)) throw new TypeError("tests");
-  if (!(plan.error_bits >= 20 && plan.error_bits <= 200)) throw new TypeError("error_bits");
-  if (!(plan.values >= 1 && plan.values <= 2 ** 24)) throw new TypeError("values");
+  if (!(plan.error_bits >= 40 && plan.error_bits <= 200)) throw new TypeError("error_bits");
+  if (!(plan.values >= 1 && plan.values <= 2 ** 20)) throw new TypeError("values");
   return plan;
 }
 

@@ -30,9 +30,10 @@ from vault_world import (
     void,
 )
 
+from anchor.checkpoint import Checkpoint
 from anchor.errors import MalformedError
 from anchor.merkle import root_of
-from anchor.note import VerifierKey
+from anchor.note import VerifierKey, sign_note
 from rng_service.encoding import OPENING_LABEL, lp, u64
 from rng_service.pools.slots import slot_leaf, slot_leaves, slot_secrets
 from rng_service.records.record import (
@@ -310,6 +311,40 @@ def test_a_commitment_outside_the_signed_log_does_not_activate(vault: Vault, tmp
         vault.activate(OTHER_POOL, log.prove(entry, index), activated_at)
 
 
+def test_a_private_history_under_the_logs_own_key_proves_nothing(vault: Vault) -> None:
+    # Whoever has the log's key beside the vault can sign a history that the guard never saw, shorter than its mark.
+    log = Log()
+    shown = committed(vault, log=log)
+    log.append(activate_entry(shown.entry, shown.index))
+    log.sign(vault)
+    fork = Log()
+    entry = commit_entry(POOL, vault.seal(POOL, 8, "").leaves, program="other")
+    index = fork.append(entry)
+    activation = activate_entry(entry, index)
+    at = fork.append(activation)
+    for size in (fork.signed, len(log.leaves)):
+        while len(fork.leaves) < size:
+            fork.append(b"anything")
+        fork.signed = len(fork.leaves)
+        text = Checkpoint(ORIGIN, fork.signed, root_of(fork.leaves)).text()
+        fork.note = sign_note(text, ORIGIN, vault.guard._key)
+        with pytest.raises(VaultRefusedError, match="commit-unproven"):
+            vault.activate(POOL, fork.prove(entry, index), fork.prove(activation, at))
+        with pytest.raises(VaultRefusedError, match="commit-unproven"):
+            vault.void(POOL, fork.prove(entry, index))
+    assert refusal_of(vault, draw(0)) == Refusal.POOL_NOT_ACTIVE
+
+
+def test_a_proof_against_an_older_checkpoint_is_refused(vault: Vault) -> None:
+    log = Log()
+    commit = committed(vault, log=log)
+    log.append(b"more")
+    log.sign(vault)
+    with pytest.raises(VaultRefusedError, match="commit-unproven"):
+        vault.void(POOL, commit)
+    vault.void(POOL, log.prove(commit.entry, commit.index))
+
+
 def test_a_commitment_that_is_not_activated_in_the_signed_log_opens_nothing(vault: Vault) -> None:
     log = Log()
     commit = committed(vault, log=log)
@@ -370,6 +405,7 @@ def test_an_unused_pool_is_void_and_its_key_gives_its_leaves(tmp_path: Path) -> 
     log = Log()
     commit = committed(vault, log=log)
     leaves = activated(vault, log=log)
+    commit = log.prove(commit.entry, commit.index)
     key = vault.void(POOL, commit).reveal_secret()
     assert slot_leaves(POOL, slot_secrets(key, 8)) == leaves
     vault.close()

@@ -364,6 +364,37 @@ class NamesAStreamForOpenedOutcomes(Laboratory):
         return replace(entry, drbg_instance="vault-1", drbg_epoch=1, stream=1)
 
 
+@forgery("stats-battery")
+class AsksOutcomesWhatOnlyBitsAnswer(Laboratory):
+    def run(self):
+        game = next(found.digest for (name, _), found in self.games.items() if name == "dice-99")
+        self.statistics.begin(PLAN, game_digest=game, program="base", from_digest=0, to_digest=1)
+
+
+@forgery("stats-battery")
+class AsksBitsWhatOnlyOutcomesAnswer(Laboratory):
+    def run(self):
+        self.statistics.begin(OUTCOME_PLAN)
+
+
+@forgery("stats-looks")
+class PassesBecauseNothingWasAsked(Laboratory):
+    statistics_of = says(
+        looks=[
+            {
+                "fail_below": float(PLAN.looks[0].spend),
+                "hypotheses": 0,
+                "sequences": PLAN.looks[0].sequences,
+                "smallest_adjusted_p": 1.0,
+                "suspicious_below": float(PLAN.suspicious),
+                "verdict": "pass",
+            }
+        ],
+        decision={"hypotheses": 0, "smallest_adjusted_p": 1.0},
+        hypotheses=[],
+    )
+
+
 class Opened(Laboratory):
     """Tests opened outcomes; ``what`` is said of them."""
 
@@ -507,6 +538,21 @@ def test_digests_that_no_test_of_outcomes_covers_are_told(tmp_path):
     report = audited(Choosing(tmp_path / "public"))
     assert any(
         line.endswith("3 runs over the digests 0 to 5; 2 of these were left out, 1 came up again")
+        for line in report.statistics_notes
+    )
+
+
+def test_digests_that_are_tested_out_of_order_are_neither_left_out_nor_repeated(tmp_path):
+    class Jumping(Laboratory):
+        def run(self):
+            for _ in range(8):
+                self.digest()
+            for first, last in ((0, 1), (6, 9), (2, 5)):
+                self.statistics.report(self.statistics.begin_opened("dice-99", "base", first, last))
+
+    report = audited(Jumping(tmp_path / "public"))
+    assert any(
+        line.endswith("3 runs over the digests 0 to 9; 0 of these were left out, 0 came up again")
         for line in report.statistics_notes
     )
 
