@@ -62,8 +62,8 @@ COMMENTED: Final[Mapping[str, str]] = {
     "rtp.monitor_interval_s": "How often returns are weighed; and the chance of ever raising a false alarm: one in\n"
     "so many, over all games together. 0 raises none.",
     "rtp.one_false_alarm_in": "",
-    "statistics.interval_hours": "How often a test stream of the generator is tested, in a process without keys or network,\n"
-    "and as often the outcomes of each program that were drawn since; 0 never. Every run stands in the log.",
+    "statistics.interval_hours": "How often a test stream of the generator is tested, in a process without keys or\n"
+    "network, and as often the outcomes of each program that were drawn since; 0 never. Every run stands in the log.",
     "statistics.plan": 'How much of it: quick (4 million bits) or full (100 million); "" is quick in development\n'
     "environments, full elsewhere.",
     "statistics.opened": "",
