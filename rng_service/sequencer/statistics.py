@@ -51,7 +51,7 @@ __all__ = ["StatisticsDesk"]
 _HOUR_US: Final = 3_600_000_000
 # Asking what is due reads the totals of many digests; a run that has ended asks again at once.
 _LOOK_US: Final = 600_000_000
-_DEVELOPMENT_LOOK_US: Final = 60_000_000
+_DEVELOPMENT_LOOK_US: Final = 15_000_000
 _MOST_DIGESTS: Final = 100_000
 _DIGESTS_LOOKED_AT: Final = 64
 # Between two digests whose outcomes are read, others use the processor.

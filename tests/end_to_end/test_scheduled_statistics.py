@@ -62,7 +62,7 @@ def test_a_run_is_reported_a_dump_announced_and_the_log_holds_both():
         assert sha256(target.read_bytes()).hexdigest() in done.stderr.decode()
         assert not target.with_name("bits.bin.unfinished").exists()
         # The load has drawn for a while: its outcomes are tested, too.
-        wait_for(lambda: opened_runs(system), "a run over opened outcomes", 60)
+        wait_for(lambda: opened_runs(system), "a run over opened outcomes", 90)
         found = known_runs(system)
         assert (found[-1]["run"], found[-1]["subject"], found[-1]["verdict"]) == (1, "test-stream", "pass")
         assert [run["bits"] for run in found if run["purpose"] == "dump"] == [800_000]
