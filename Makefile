@@ -47,7 +47,7 @@ lock: $(VENV)/.ready ## resolve the dependencies again and write their hashes
 	@$(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --no-header \
 		--all-extras --group dev pyproject.toml -o requirements.txt
 	@echo hatchling==1.33.0 | $(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 \
-		--no-header --extra server --extra postgres pyproject.toml - -o requirements-server.txt
+		--no-header --extra server --extra postgres --extra stats pyproject.toml - -o requirements-server.txt
 
 clean: ## remove what make made
 	rm -rf $(VENV) demo .mypy_cache .ruff_cache .pytest_cache .hypothesis
