@@ -490,6 +490,7 @@ class StatisticsRunRow(Base):
     begin_entry_id: Mapped[int] = mapped_column(Key)
     game_digest: Mapped[bytes | None] = mapped_column(LargeBinary(32))
     program: Mapped[str | None] = mapped_column(String(32))
+    from_digest: Mapped[int | None] = mapped_column(BigInteger)
     to_digest: Mapped[int | None] = mapped_column(BigInteger)
     bits: Mapped[int | None] = mapped_column(BigInteger)
     # The caller of a dump.

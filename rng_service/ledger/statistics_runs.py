@@ -88,7 +88,7 @@ def begin_test(
         to_digest=to_digest,
     )
     add_documents(connection, {plan_path(digest): plan})
-    _insert(connection, entry, game_digest=game_digest, program=program, to_digest=to_digest)
+    _insert(connection, entry, game_digest=game_digest, program=program, from_digest=from_digest, to_digest=to_digest)
     return entry
 
 

@@ -24,6 +24,7 @@ from rng_service.errors import SealdrawError
 from rng_service.ledger.models import DigestRow, DigestTotalRow, GameRow, LogEntryRow
 from rng_service.ledger.statistics_runs import (
     FAIL,
+    INTERRUPTED,
     OPENED,
     TEST_STREAM,
     OpenedRange,
@@ -37,7 +38,7 @@ from rng_service.ledger.statistics_runs import (
 from rng_service.log_entries import StatsBegin, StatsReport
 from rng_service.sequencer.context import Context, LedgerRow
 from rng_service.sequencer.publication import settled_size
-from rng_service.sequencer.statistics_data import Conduct, Tested, opened_outcomes, test_stream
+from rng_service.sequencer.statistics_data import REAL, Conduct, Tested, opened_outcomes, test_stream
 from rng_service.sequencer.statistics_schedule import DigestOutcomes, LastRun, OpenedChoice, choose_opened, is_due
 from rng_service.statistics.built_in import BIT_PLANS
 from rng_service.statistics.plans import parse_statistics_plan
@@ -57,6 +58,8 @@ _DIGESTS_LOOKED_AT: Final = 64
 # Between two digests whose outcomes are read, others use the processor.
 _REST_S: Final = 0.002
 _STOP_S: Final = 10.0
+# What a runner tries when it is ready, and hopes to fail at.
+_OUT_OF_REACH: Final = ("network_reachable", "files_readable", "parent_reachable")
 
 _logger = logging.getLogger(__name__)
 
@@ -280,10 +283,11 @@ def _checked_verdict(begun: _Begun, tested: Tested) -> str:
 def _tell(context: Context, begun: _Begun, running: _Running, verdict: str) -> None:
     subject = "opened outcomes" if begun.entry.subject == OPENED else "a test stream"
     _logger.info("statistics: run %s over %s: %s", begun.entry.run, subject, verdict)
-    if running.isolation.get("network_reachable") != "no" or running.isolation.get("files_readable") != "no":
+    reached = [what for what in _OUT_OF_REACH if running.isolation.get(what) != "no"]
+    if reached:
         context.warnings.append(
-            f"statistics.not-isolated: the runner of run {begun.entry.run} could reach a network or read files; its "
-            "report says which measures did not hold"
+            f"statistics.not-isolated: of the runner of run {begun.entry.run} it is not known to hold: no "
+            f"{', no '.join(reached)}; its report says which measures failed"
         )
     if verdict == FAIL:
         stopped = context.config.statistics.stop_on_fail
@@ -300,7 +304,7 @@ def _due(context: Context, last: LedgerRow | None) -> bool:
 
 
 def _opened_ranges(context: Context) -> list[tuple[OpenedRange, bytes]]:
-    """Return what opened outcomes are due to be tested, longest waiting first, each with its plan."""
+    """Return what opened outcomes of real play are due to be tested, longest waiting first, each with its plan."""
     newest = _newest_published(context)
     with context.reading() as connection:
         before = {(bytes(row.game_digest), row.program): row for row in newest_runs(connection, OPENED)}
@@ -312,7 +316,11 @@ def _opened_ranges(context: Context) -> list[tuple[OpenedRange, bytes]]:
                 func.sum(DigestTotalRow.outcomes).label("outcomes"),
             )
             .join(GameRow, (GameRow.name == DigestTotalRow.game) & (GameRow.version == DigestTotalRow.version))
-            .where(DigestTotalRow.digest_seq > newest - _MOST_DIGESTS, DigestTotalRow.digest_seq <= newest)
+            .where(
+                DigestTotalRow.play_class == REAL,
+                DigestTotalRow.digest_seq > newest - _MOST_DIGESTS,
+                DigestTotalRow.digest_seq <= newest,
+            )
             .group_by(GameRow.digest, DigestTotalRow.program, DigestTotalRow.digest_seq)
             .order_by(GameRow.digest, DigestTotalRow.program, DigestTotalRow.digest_seq)
         ).all()
@@ -324,12 +332,19 @@ def _opened_ranges(context: Context) -> list[tuple[OpenedRange, bytes]]:
         last = before.get(key)
         if not _due(context, last):
             continue
-        first = max(0, newest - _MOST_DIGESTS + 1, -1 if last is None else last.to_digest + 1)
+        first = max(0, newest - _MOST_DIGESTS + 1, _first_untested(last))
         choice: OpenedChoice | None = choose_opened(first, [item for item in digests if item.seq >= first])
         if choice is not None:
             opened = OpenedRange(*key, choice.first, choice.last)
             due.append((0 if last is None else last.begun_us, opened, choice.plan.to_bytes()))
     return [(opened, plan) for _, opened, plan in sorted(due)]
+
+
+def _first_untested(last: LedgerRow | None) -> int:
+    """Return the first digest that no run of a program had a verdict about: an interrupted one is done again."""
+    if last is None:
+        return 0
+    return int(last.from_digest if last.verdict == INTERRUPTED else last.to_digest + 1)
 
 
 def _newest_published(context: Context) -> int:

@@ -25,7 +25,9 @@ from rng_service.statistics.runner_process import RunnerAnswer, RunnerProcess
 from rng_service.statistics.runner_protocol import Job
 from rng_service.vault.client import VaultClient
 
-__all__ = ["Conduct", "Tested", "opened_outcomes", "test_stream"]
+__all__ = ["REAL", "Conduct", "Tested", "opened_outcomes", "test_stream"]
+
+REAL = "real"
 
 _HOUR_US = 3_600_000_000
 
@@ -92,7 +94,7 @@ def opened_outcomes(
             run,
             OPENED,
             plan,
-            "Outcomes of draws that published digests contain.",
+            "Outcomes of draws for real money that published digests contain.",
             facts,
             shape_document(shape_of(program.outcome.steps)),
         )
@@ -131,7 +133,8 @@ def _rows(
             stated = json.loads(b"{" + line.stated[:-1] + b"}")
             binding = json.loads(line.record)["binding"]
             stream = parse_pool_id(binding["pool"]).stream
-            if (stream.game, stream.version, stream.program) != (*game, opened.program):
+            # Free play is anybody's to make: mixed in, it would crowd out what players paid for.
+            if (stream.game, stream.version, stream.program, stream.play_class) != (*game, opened.program, REAL):
                 continue
             hour = binding["bind_time"] // _HOUR_US
             first_hour = hour if first_hour is None else first_hour

@@ -58,6 +58,7 @@ def run(stdin: BinaryIO, stdout: BinaryIO, measures: dict[str, str]) -> int:
         facts = [
             ("runner reaches a network", isolation["network_reachable"]),
             ("runner can read files", isolation["files_readable"]),
+            ("runner reaches its parent", isolation["parent_reachable"]),
         ]
         document = report_document(examine(job, stdin, facts))
         document["isolation"] = isolation

@@ -54,10 +54,12 @@ _DENY: Final = 0x0005_0000 | errno.EPERM
 _NUMBER_AT: Final = 0
 _ARCHITECTURE_AT: Final = 4
 _X32: Final = 0x4000_0000
-# socket, socketpair, connect, bind, ptrace, execve, execveat, process_vm_readv, process_vm_writev, io_uring_setup
+# To a network, to another program: socket, socketpair, connect, bind, execve, execveat, io_uring_setup. To another
+# process, and what it has open: ptrace, process_vm_readv, process_vm_writev, kill, tkill, tgkill, pidfd_send_signal,
+# pidfd_open, pidfd_getfd. To files without a path: open_by_handle_at.
 _SYSTEM_CALLS: Final[dict[str, tuple[int, tuple[int, ...]]]] = {
-    "x86_64": (0xC000_003E, (41, 53, 42, 49, 101, 59, 322, 310, 311, 425)),
-    "aarch64": (0xC000_00B7, (198, 199, 203, 200, 117, 221, 281, 270, 271, 425)),
+    "x86_64": (0xC000_003E, (41, 53, 42, 49, 59, 322, 425, 101, 310, 311, 62, 200, 234, 424, 434, 438, 304)),
+    "aarch64": (0xC000_00B7, (198, 199, 203, 200, 221, 281, 425, 117, 270, 271, 129, 130, 131, 424, 434, 438, 265)),
 }
 
 
@@ -97,6 +99,7 @@ def verify_isolation() -> dict[str, str]:
     return {
         "network_reachable": _try_network(),
         "files_readable": _try_files(),
+        "parent_reachable": _try_parent(),
         "descriptors": " ".join(map(str, _descriptors())),
         "environment": " ".join(sorted(os.environ)),
         "user": str(os.getuid()),
@@ -195,6 +198,15 @@ def _landlock() -> str:
         return YES if library.syscall(_LANDLOCK_RESTRICT_SELF, rules, 0) == 0 else _reason()
     finally:
         os.close(rules)
+
+
+def _try_parent() -> str:
+    """Ask for a handle on the parent: with one, what it has open could be taken, and it could be told to end."""
+    try:
+        os.close(os.pidfd_open(os.getppid()))
+    except OSError:
+        return "no"
+    return YES
 
 
 def _try_network() -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from sequencer_world import Killed
+from sqlalchemy import text
 
 from rng_service.config import StatisticsConfig
 from rng_service.ledger.engine import reading, writing
@@ -264,6 +265,40 @@ def test_opened_outcomes_are_tested_once_digests_have_enough_of_them_and_never_t
     settle(world)
     assert [entry for entry in entries(world, StatsBegin) if entry.subject == "opened"] == opened
     world.verify()
+
+
+def test_outcomes_of_an_interrupted_run_are_tested_again_and_free_play_is_left_out(make_world):
+    world = make_world(size=2_048)
+    world.with_config(statistics=StatisticsConfig(interval_hours=24))
+    world.register()
+    start(world)
+    settle(world)
+    world.steps(5)
+    binder = Binder(world.engine, world.vault, world.clock)
+    for _ in range(22):
+        binder.draws(50)
+        world.steps(1)
+    with world.engine.begin() as connection:
+        # An operator who would like its players' outcomes untested: all of them look like free play.
+        connection.execute(text("UPDATE digest_totals SET play_class = 'free'"))
+    world.steps(1, seconds=90)
+    settle(world)
+    assert [entry for entry in entries(world, StatsBegin) if entry.subject == "opened"] == []
+    with world.engine.begin() as connection:
+        connection.execute(text("UPDATE digest_totals SET play_class = 'real'"))
+    world.sequencer._statistics._command = runner("")
+    world.steps(1, seconds=90)
+    settle(world)
+    assert runs(world)[-1][1] == "interrupted"
+    world.sequencer._statistics._command = COMMAND
+    world.steps(1, seconds=2 * HOUR_S)
+    settle(world)
+    world.steps(1, seconds=90)
+    settle(world)
+    ranges = [(e.from_digest, e.to_digest) for e in entries(world, StatsBegin) if e.subject == "opened"]
+    assert len(ranges) == 2
+    assert ranges[0] == ranges[1]
+    assert "pass" in {verdict for run, verdict in runs(world) if run > 2}
 
 
 def test_lost_public_files_of_runs_come_back(world):

@@ -301,6 +301,7 @@ def tried(what):
     except OSError as error:
         return type(error).__name__
     return "done"
+found["parent"] = tried(lambda: os.kill(os.getppid(), 0))
 found["vault socket"] = tried(lambda: socket.socket(socket.AF_UNIX).connect({path!r}))
 found["vault file"] = tried(lambda: os.open({key!r}, os.O_RDONLY))
 found["vault directory"] = tried(lambda: os.listdir({directory!r}))
@@ -329,6 +330,7 @@ def test_a_confined_process_reaches_neither_the_vaults_socket_nor_its_files_even
         if found["system_calls_filtered"] == "yes":
             assert found["network_reachable"] == "no"
             assert found["vault socket"] == found["other program"] == "PermissionError"
+            assert (found["parent_reachable"], found["parent"]) == ("no", "PermissionError")
         if found["landlock"] == "yes":
             assert found["files_readable"] == "no"
             assert {found["vault file"], found["vault directory"]} <= {"PermissionError", "FileNotFoundError"}

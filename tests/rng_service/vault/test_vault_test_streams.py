@@ -12,7 +12,8 @@ class Generators:
 
     def __init__(self):
         self.instance = "first"
-        self.streams = TestStreams(self.waited)
+        self.now_s = 0.0
+        self.streams = TestStreams(self.waited, lambda: self.now_s)
         self.pauses = []
         self.given = []
 
@@ -67,6 +68,24 @@ def test_one_stream_is_given_at_a_time_and_one_that_is_left_early_makes_room():
         next(generators.streams.read(generators.seed, 1))
     first.close()
     assert generators.read(1)[0].number == 2
+
+
+def test_a_reader_that_stands_still_keeps_nobody_out_for_ever():
+    generators = Generators()
+    slow = generators.streams.read(generators.seed, 1 << 20)
+    next(slow)
+    generators.now_s += 600
+    with pytest.raises(VaultRefusedError, match="test-stream-busy"):
+        next(generators.streams.read(generators.seed, 1))
+    generators.now_s += 1
+    other = generators.streams.read(generators.seed, 1 << 20)
+    assert next(other).number == 2
+    with pytest.raises(VaultRefusedError, match="test-stream-slow"):
+        next(slow)
+    # That it has ended takes nothing away from the one that came after it.
+    assert next(other).number == 2
+    with pytest.raises(VaultRefusedError, match="test-stream-busy"):
+        next(generators.streams.read(generators.seed, 1))
 
 
 @pytest.mark.parametrize("size", [0, -1, MAX_STREAM_BYTES + 1])

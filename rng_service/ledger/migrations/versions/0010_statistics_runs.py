@@ -22,6 +22,7 @@ def upgrade() -> None:
         sa.Column("begin_entry_id", _KEY, nullable=False),
         sa.Column("game_digest", sa.LargeBinary(length=32), nullable=True),
         sa.Column("program", sa.String(length=32), nullable=True),
+        sa.Column("from_digest", sa.BigInteger(), nullable=True),
         sa.Column("to_digest", sa.BigInteger(), nullable=True),
         sa.Column("bits", sa.BigInteger(), nullable=True),
         sa.Column("caller", sa.String(length=32), nullable=True),
