@@ -3,19 +3,16 @@
 # ruff: noqa: PLC0415 - a command loads what it needs when it runs: without the extra `stats` there is no numpy
 
 import codecs
-import os
 import re
-import stat
-import sys
-from collections.abc import Generator, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
 import click
 
+from rng_service.cli.inputs import open_input, size_of
 from rng_service.cli.options import json_option
 from rng_service.cli.output import print_json, print_table
 from rng_service.cli.progress import ProgressBar
@@ -35,7 +32,6 @@ __all__ = ["health"]
 
 _FOUND_WRONG: Final = 1
 _INTERRUPTED: Final = 130
-_STANDARD_INPUT: Final = "-"
 _BLOCK_BYTES: Final = 1 << 20
 _ESTIMATED_SAMPLES: Final = 1_000_000
 _TEXT_SAMPLE: Final = 4_096
@@ -114,7 +110,7 @@ def health(
             f"--min-entropy {float(claim):g}: a sample has more than 0 and at most {symbol_bits} bits"
         )
     tests = HealthTests(claim, false_positive_bits, window=BINARY_WINDOW if symbol_bits == 1 else WINDOW)
-    with _open(file) as stream:
+    with open_input(file) as stream:
         beginning, interrupted = _watch(file, stream, symbol_bits, tests)
     assessment, interrupted = (None, True) if interrupted else _estimate(beginning, symbol_bits)
     report = _Report(symbol_bits, claim, false_positive_bits, tests, assessment, claimed is not None, interrupted)
@@ -133,7 +129,7 @@ def _watch(file: str, stream: BinaryIO, symbol_bits: int, tests: HealthTests) ->
     Raises ClickException for what cannot be samples.
     """
     beginning = bytearray()
-    size = _size_of(stream)
+    size = size_of(stream)
     place = 0
     with ProgressBar("testing") as bar:
         try:
@@ -308,21 +304,3 @@ def _blocks(stream: BinaryIO) -> Iterator[bytes]:
         yield first
     while block := stream.read(_BLOCK_BYTES):
         yield block
-
-
-def _size_of(stream: BinaryIO) -> int:
-    """Return the size of a regular file, for the progress bar; 0 for a pipe."""
-    try:
-        status = os.fstat(stream.fileno())
-    except OSError:  # nothing that the operating system knows of
-        return 0
-    return status.st_size if stat.S_ISREG(status.st_mode) else 0
-
-
-@contextmanager
-def _open(file: str) -> Generator[BinaryIO]:
-    if file == _STANDARD_INPUT:
-        yield sys.stdin.buffer
-        return
-    with Path(file).open("rb") as stream:
-        yield stream

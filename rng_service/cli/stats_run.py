@@ -1,10 +1,6 @@
 """A run of `sealdraw stats run`: what is examined, by which plan, what is printed and written, and the exit status."""
 
-import os
-import stat
-import sys
-from collections.abc import Generator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO, Final
@@ -12,6 +8,7 @@ from typing import BinaryIO, Final
 import click
 
 from anchor.errors import MalformedError
+from rng_service.cli.inputs import STANDARD_INPUT, open_input, size_of
 from rng_service.cli.interrupts import undisturbed
 from rng_service.cli.progress import ProgressBar
 from rng_service.cli.stats_gaming import Gaming, open_outcomes
@@ -34,7 +31,6 @@ __all__ = ["Request", "run_statistics"]
 
 _FOUND_WRONG: Final = 1
 _INTERRUPTED: Final = 130
-_STANDARD_INPUT: Final = "-"
 _DEFAULT_PLAN: Final = "default"
 # What a plan calls a battery, by what this command calls it: of bits, `all` is what plans call `bits`.
 _PLAN_BATTERIES: Final = {"nist": "nist", "weakness": "weakness", "all": "bits", "gaming": "gaming"}
@@ -89,7 +85,7 @@ def run_statistics(request: Request) -> int | None:
         # Before hours of work, not after them.
         prepare_directory(request.report, pdf=request.pdf)
     output = printer(as_json=request.as_json)
-    with _open(request.file) as stream, ProgressBar("testing") as bar:
+    with open_input(request.file) as stream, ProgressBar("testing") as bar:
         try:
             examined = _examine(request, plan, stream, _watch(bar, stream, request), output)
             conclusion = (
@@ -183,7 +179,7 @@ def _plan(request: Request) -> StatisticsPlan | None:
 
 def _watch(bar: ProgressBar, stream: BinaryIO, request: Request) -> Watch:
     """Return who shows how far it is; of a regular file it is known beforehand how many sequences there are."""
-    size = _size(stream)
+    size = size_of(stream)
 
     def progress(what: str, done: int, total: int) -> None:
         if not total and size and what == "bytes":
@@ -195,17 +191,8 @@ def _watch(bar: ProgressBar, stream: BinaryIO, request: Request) -> Watch:
     return Watch(progress, undisturbed)
 
 
-def _size(stream: BinaryIO) -> int:
-    """Return how many bytes a regular file has; 0 for a pipe."""
-    try:
-        status = os.fstat(stream.fileno())
-    except OSError:  # nothing that the operating system knows of
-        return 0
-    return status.st_size if stat.S_ISREG(status.st_mode) else 0
-
-
 def _source(request: Request, examined: _Examined) -> Source:
-    name = "standard input" if request.file == _STANDARD_INPUT else Path(request.file).name
+    name = "standard input" if request.file == STANDARD_INPUT else Path(request.file).name
     return Source(
         description=name, size_bytes=examined.tap.size, sha256=examined.tap.sha256, facts=tuple(examined.facts)
     )
@@ -223,12 +210,3 @@ def _write(request: Request, report: Report) -> Sequence[WrittenFile]:
     if request.report is None:
         return ()
     return write_report(request.report, report, pdf=request.pdf)
-
-
-@contextmanager
-def _open(file: str) -> Generator[BinaryIO]:
-    if file == _STANDARD_INPUT:
-        yield sys.stdin.buffer
-        return
-    with Path(file).open("rb") as stream:
-        yield stream
