@@ -107,7 +107,7 @@ def statistics_page(document: Document) -> Page:
 
 
 def _subtitle(document: Document) -> str:
-    run = f"run {document['run']} of the log, " if "run" in document else ""
+    run = f"run {document['run']} of the log: " if "run" in document else ""
     return f"{run}{document['source']['description']}"
 
 
@@ -137,10 +137,14 @@ def _judged(page: Page, document: Document) -> None:
     if "plan" in document:
         looks = document["plan_document"]["looks"]
         page.facts([("plan, SHA-256", document["plan"])])
+        fixed = (
+            "before it began; the outcomes existed by then, and whoever keeps them could have looked"
+            if document["subject"] == "opened"
+            else "before the first bit"
+        )
         page.text(
-            f"The plan was fixed before the first bit: up to {_number(len(looks), 'look')}, each at all data since the "
-            "beginning. A suspicious look leads to the next one; pass and fail end the test. Nothing is run again "
-            "until it passes."
+            f"The plan was fixed {fixed}. Up to {_number(len(looks), 'look')}, each at all data since the beginning. A "
+            "suspicious look leads to the next one; pass and fail end the test. Nothing is run again until it passes."
         )
     else:
         page.text(
