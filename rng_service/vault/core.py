@@ -8,7 +8,6 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -25,6 +24,7 @@ from rng_service.vault.entropy import EntropySource, TestedSource, VaultDrbg, sy
 from rng_service.vault.errors import EntropyFailedError, KeystoreError, VaultRefusedError
 from rng_service.vault.history import HistoryGuard
 from rng_service.vault.journal import Frame, Journal, Mark
+from rng_service.vault.key_source import KeySource
 from rng_service.vault.keystore import Keystore, pool_key_name, pools_with_keys
 from rng_service.vault.keystream import SecretStream
 from rng_service.vault.layout import (
@@ -128,7 +128,6 @@ class Vault:
         )
         self.pools = PoolTable()
         self.source_record = SourceRecord()
-        self._failure: EntropyFailedError | None = None
         self._journal = Journal(
             directory / JOURNAL_DIRECTORY,
             replay=self._replay,
@@ -136,16 +135,28 @@ class Vault:
             must_contain=self.guard.mark.journal,
         )
         self.damaged = self._settle_pool_keys()
-        self.drbg = self._start_source()
+        self._keys = KeySource(
+            self._source,
+            self._instantiate,
+            record=self.source_record,
+            append=self._journal.append,
+            in_doubt=self._keys_in_doubt,
+            lock=self._lock,
+        )
+        self._keys.start()
         self._opener = GroupOpener(self.pools, self._journal, self.receipt_keys, origin, on_step=on_step)
 
     def close(self) -> None:
         """Forget every key and close the journal."""
         with self._lock:
-            if self.drbg is not None:
-                self.drbg.retire()
+            self._keys.retire()
             self.pools.forget_streams()
             self._journal.close()
+
+    @property
+    def drbg(self) -> VaultDrbg | None:
+        """The present generator, None when the entropy source failed at the start."""
+        return self._keys.drbg
 
     @property
     def journal_mark(self) -> Mark:
@@ -235,7 +246,7 @@ class Vault:
                     )
                 verify_passed(test, commit, activation, history, self.receipt_keys.listed)
             if pool.life is Life.SEALED:
-                tested = self._tested_since_sealed(pool_id)
+                tested = self._keys.tested_since_sealed(pool_id)
                 self.pools.set_stream(pool_id, self._secret_stream(pool))
                 # A crash behind this line leaves the pool active without an answer; asking again succeeds.
                 self._journal.append(tested + entries.encode_activated(pool_id))
@@ -309,21 +320,19 @@ class Vault:
 
     def rotate_kek(self) -> int:
         """Put every key under a new key-encryption key and return its epoch."""
-        with self._lock, self._generator() as drbg:
+        with self._lock, self._keys.generator() as drbg:
             key = drbg.new_key_encryption_key()
         return self.store.rotate_kek(key, self._clock_us())
 
     def rotate_drbg(self) -> tuple[int, str]:
         """Instantiate a fresh generator; returns its epoch and instance."""
-        with self._lock, self._generator() as drbg:
-            fresh = self._instantiate()
-            drbg.retire()
-            self.drbg = fresh
+        with self._lock:
+            fresh = self._keys.replace()
             return fresh.epoch, fresh.instance
 
     def rotate_receipt_key(self) -> PublicReceiptKey:
         """Let a new receipt key sign from now on."""
-        with self._lock, self._generator() as drbg:
+        with self._lock, self._keys.generator() as drbg:
             return self.receipt_keys.rotate(drbg.new_signing_seed("receipt"), self._clock_us())
 
     def test_source(self) -> None:
@@ -331,23 +340,17 @@ class Vault:
 
         Raises EntropyFailedError, now and ever after, when it fails; its suspects are in the journal then.
         """
-        with self._lock:
-            doubtful = self.source_record.untested
-        self._check_source()
-        with self._lock:
-            # What was sealed beside the test waits for the next one.
-            if doubtful and doubtful == self.source_record.untested:
-                self._journal_source(entries.encode_tested())
+        self._keys.test()
 
     @property
     def source_samples(self) -> int:
         """How many samples of the entropy source passed since the start."""
-        return self._source.samples
+        return self._keys.samples
 
     @property
     def failure(self) -> EntropyFailedError | None:
         """Why no key is made, None while keys are made."""
-        return self._failure
+        return self._keys.failure
 
     def read_test_stream(self, n_bytes: int) -> Iterator[Part]:
         """Yield the parts of a new test-only stream; see `TestStreams.read`."""
@@ -380,7 +383,7 @@ class Vault:
         with self._lock:
             if known is None:
                 # A key that was made before a failure is a suspect: it is kept, and sealed when the source is good.
-                self._require_source()
+                self._keys.require()
                 frame = entries.encode_sealed(pool_id, size, root, deal=deal)
                 # A crash behind this line leaves a sealed pool that was not answered; asking again gives the
                 # same.
@@ -389,12 +392,12 @@ class Vault:
                 self.source_record.apply(frame)
                 self._unsealed.discard(pool_id)
             if self.drbg is None:
-                raise self._failed()
+                raise self._keys.failed()
             return SealedPool(leaves, root, self.drbg.instance, self.drbg.epoch, self.store.kek_epoch)
 
     def _new_pool_key(self, pool_id: str) -> PoolKey | None:
         """Return a key for a pool that is not sealed, None when a crash left one; it is in doubt until it is sealed."""
-        with self._generator() as drbg:
+        with self._keys.generator() as drbg:
             if self.store.has(pool_key_name(pool_id)):
                 return None
             key = drbg.new_pool_key(pool_id)
@@ -409,79 +412,17 @@ class Vault:
             raise VaultRefusedError("pool-suspect", f"{pool_id} was sealed since the last good test of the source")
         return pool
 
-    def _tested_since_sealed(self, pool_id: str) -> bytes:
-        """Return nothing, or after a test the journal entry of a good one: every pool has a test behind its sealing."""
-        if pool_id not in self.source_record.untested:
-            return b""
-        self._check_source()
-        return entries.encode_tested()
-
-    def _start_source(self) -> VaultDrbg | None:
-        """Run the start-up test and instantiate the generator; None when the source failed."""
-        try:
-            self._source.test()
-            drbg = self._instantiate()
-        except EntropyFailedError as error:
-            self._stop_source(error)
-            return None
-        if self.source_record.failed_test:
-            # Somebody restarted the vault, and the source passes: keys are made again. Its suspects stay what they are.
-            self._journal_source(entries.encode_tested())
-        return drbg
-
     def _instantiate(self) -> VaultDrbg:
         return instantiate_drbg(
             self._directory, self.origin, self._clock_us(), entropy=self._source, on_step=self._on_step
         )
 
-    @contextmanager
-    def _generator(self) -> Iterator[VaultDrbg]:
-        """Give the generator while the source is good; what fails within stops it. The caller holds the lock."""
-        if self._failure is not None or self.drbg is None:
-            raise self._failed()
-        try:
-            yield self.drbg
-        except EntropyFailedError as error:
-            self._stop_source(error)
-            raise
-
-    def _require_source(self) -> None:
-        if self._failure is not None:
-            raise self._failed()
-
-    def _failed(self) -> EntropyFailedError:
-        """Return what is wrong with the source as a new error: one that is raised often would grow."""
-        failure = self._failure
-        if failure is None:
-            return EntropyFailedError("start-up", "the generator was never instantiated")
-        return EntropyFailedError(failure.test, failure.message)
-
-    def _check_source(self) -> None:
-        """Test the source on demand; what fails stops it."""
-        try:
-            self._require_source()
-            self._source.test()
-        except EntropyFailedError as error:
-            self._stop_source(error)
-            raise
-
-    def _stop_source(self, error: EntropyFailedError) -> None:
-        """Make no key any more, and journal which pools are suspects; again journals what could not be journaled."""
-        with self._lock:
-            self._failure = self._failure or error
-            if not self.source_record.failed_test:
-                # A key that is being made, or was left by a crash, has no entry of its own yet.
-                known = {pool.pool_id for pool in self.pools.states()}
-                unsealed = {*self._unsealed, *pools_with_keys(self.store)} - known
-                # A crash before this frame is durable leaves no key that was not tested with the samples around it.
-                self._journal_source(self.source_record.failure_frame(error.test, sorted(unsealed)))
-
-    def _journal_source(self, frame: bytes) -> None:
-        self._journal.append(frame)
-        self.source_record.apply(frame)
+    def _keys_in_doubt(self) -> set[str]:
+        """Return the pools whose key is being made, or was left by a crash: they have no entry of their own yet."""
+        return {*self._unsealed, *pools_with_keys(self.store)} - {pool.pool_id for pool in self.pools.states()}
 
     def _seed_test_stream(self) -> Seeded:
-        with self._lock, self._generator() as drbg:
+        with self._lock, self._keys.generator() as drbg:
             number = self.test_streams.next_number(drbg.instance)
             return Seeded(drbg.new_test_stream(number), number, drbg.instance, drbg.epoch)
 
