@@ -3,6 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from bench.pages import replaced_between
+
 __all__ = ["BEGIN", "END", "markdown", "names_in", "size_of", "written_into"]
 
 BEGIN = "<!-- power: written by python -m bench.power --write -->"
@@ -19,11 +21,7 @@ def markdown(report: Mapping[str, Any]) -> str:
 
 def written_into(page: str, report: Mapping[str, Any]) -> str:
     """Return ``page`` with what stands between the markers replaced. Raises ValueError when a marker is missing."""
-    before, begin, rest = page.partition(BEGIN)
-    _, end, behind = rest.partition(END)
-    if not begin or not end:
-        raise ValueError(f"expected the lines {BEGIN} and {END}")
-    return f"{before}{BEGIN}\n\n{markdown(report)}\n\n{END}{behind}"
+    return replaced_between(page, BEGIN, END, markdown(report))
 
 
 def names_in(page: str) -> list[str]:

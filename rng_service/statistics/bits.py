@@ -14,9 +14,9 @@ from stats_tests.bits import DEFAULT_SEQUENCE_BITS, SequenceReader, refuse_text
 from stats_tests.errors import InputError
 from stats_tests.multiple import Hypothesis
 from stats_tests.nist import NIST_WORD_BITS, SUITE, Mode, run_stream
-from stats_tests.results import SequenceResult, TestResult, not_applicable
+from stats_tests.results import SequenceResult, TestResult
 from stats_tests.second_level import Column, SecondLevel
-from stats_tests.weakness import SAMPLE_BYTES, WEAKNESS, StreamDuplicates
+from stats_tests.weakness import SAMPLE_BYTES, WEAKNESS, StreamDuplicates, run_on_sample
 
 __all__ = ["NIST_LIST", "WEAKNESS_LIST", "NistExamination", "WeaknessExamination"]
 
@@ -200,10 +200,5 @@ class WeaknessExamination:
     def _run(self) -> Iterator[TestResult]:
         # A view: nothing is added to the sample before the tests are over and have let go of it.
         data = np.frombuffer(self._sample, dtype=np.uint8)
-        for test in WEAKNESS:
-            reason = test.unsuitable(len(data))
-            if reason is None:
-                yield test.run(data)
-            else:
-                yield not_applicable(test.name, test.p_value_count, f"{reason}, and there are {len(data)}")
+        yield from run_on_sample(data)
         yield self._duplicates.result()

@@ -1,6 +1,6 @@
 """Tests of raw bits that catch weak generators at little cost, where SP 800-22 does not."""
 
-from stats_tests.weakness.battery import SAMPLE_BYTES, WEAKNESS, run_weakness, run_weakness_stream
+from stats_tests.weakness.battery import SAMPLE_BYTES, WEAKNESS, run_on_sample, run_weakness, run_weakness_stream
 from stats_tests.weakness.birthday import BirthdayPairs, BirthdayWords
 from stats_tests.weakness.bit_planes import BitPlaneComplexity, LongBitPlaneComplexity
 from stats_tests.weakness.duplicates import StreamDuplicates
@@ -22,6 +22,7 @@ __all__ = [
     "MatrixRank",
     "StreamDuplicates",
     "WeaknessTest",
+    "run_on_sample",
     "run_weakness",
     "run_weakness_stream",
     "search_seeds",

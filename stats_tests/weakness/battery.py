@@ -14,7 +14,7 @@ from stats_tests.weakness.matrix_rank import MatrixRank
 from stats_tests.weakness.plane_frequency import BitPlaneFrequency
 from stats_tests.weakness.protocol import WeaknessTest
 
-__all__ = ["SAMPLE_BYTES", "WEAKNESS", "run_weakness", "run_weakness_stream"]
+__all__ = ["SAMPLE_BYTES", "WEAKNESS", "run_on_sample", "run_weakness", "run_weakness_stream"]
 
 # What the tests that need all of their input at once look at; the duplicates look at the whole stream.
 SAMPLE_BYTES: Final = 80_000_000
@@ -37,7 +37,7 @@ def run_weakness(data: NDArray[np.uint8], suite: Sequence[WeaknessTest] = WEAKNE
 
     The first 80 MB are all that ``suite`` looks at. What is too short for a test gives None and the reason.
     """
-    yield from _of_sample(data[:SAMPLE_BYTES], suite)
+    yield from run_on_sample(data[:SAMPLE_BYTES], suite)
     duplicates = StreamDuplicates()
     duplicates.update(data)
     yield duplicates.result()
@@ -48,7 +48,7 @@ def run_weakness_stream(
 ) -> Iterator[TestResult]:
     """Do the same on ``sample``, at most 80 MB, and what follows it in ``rest``, of any length."""
     data = np.frombuffer(sample, dtype=np.uint8)
-    yield from _of_sample(data, suite)
+    yield from run_on_sample(data, suite)
     duplicates = StreamDuplicates()
     duplicates.update(data)
     while part := rest.read(_PART_BYTES):
@@ -56,7 +56,8 @@ def run_weakness_stream(
     yield duplicates.result()
 
 
-def _of_sample(data: NDArray[np.uint8], suite: Sequence[WeaknessTest]) -> Iterator[TestResult]:
+def run_on_sample(data: NDArray[np.uint8], suite: Sequence[WeaknessTest] = WEAKNESS) -> Iterator[TestResult]:
+    """Yield the result of each test of ``suite``, without the duplicates, on all of ``data``."""
     for test in suite:
         reason = test.unsuitable(len(data))
         if reason is None:
